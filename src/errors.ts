@@ -1,0 +1,31 @@
+/**
+ * Everything that Tandem throws on purpose. A message names the thing that is wrong and what was expected of it.
+ */
+export class TandemError extends Error {
+  override name = 'TandemError';
+}
+
+/** A graph that cannot be built: names the node, its input shapes and what the op expects. */
+export class GraphError extends TandemError {
+  override name = 'GraphError';
+}
+
+/** A call with an argument that cannot be used: names the argument, its value and what is allowed. */
+export class ArgumentError extends TandemError {
+  override name = 'ArgumentError';
+}
+
+/** Input data of the wrong shape, type, range or with NaN in it. */
+export class InputError extends TandemError {
+  override name = 'InputError';
+}
+
+/** A file that is missing, truncated or not what it should be: names the file and the field or offset. */
+export class FileError extends TandemError {
+  override name = 'FileError';
+}
+
+/** A backend that cannot be opened here, ran out of memory, or failed while running. */
+export class BackendError extends TandemError {
+  override name = 'BackendError';
+}
