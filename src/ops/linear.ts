@@ -1,0 +1,173 @@
+/**
+ * Fully connected layer, with its three gradients.
+ *
+ *   y[n, o] = b[o] + Σ_k w[o, k] · x[n, k]
+ */
+import { GraphError } from '../errors.js';
+import {
+  bytesTouched,
+  type Cost,
+  defineOp,
+  elements,
+  expectInputs,
+  expectRank,
+  expectShape,
+  f32,
+  formatShape,
+  type TensorType,
+  wordAttribute,
+} from './define.js';
+import { Sums } from './lib/sums.js';
+import { reluGradient } from './relu.js';
+
+export type LinearAttributes = {
+  /** Applied to the sum; set by the fusion pass. */
+  readonly activation: 'none' | 'relu';
+};
+
+export type LinearGradientAttributes = Record<string, never>;
+
+/** Checks that two matrices agree in the given dimension of each. */
+function expectCommon(
+  op: string,
+  a: string,
+  b: string,
+  left: TensorType,
+  right: TensorType,
+  axes: readonly [number, number],
+): void {
+  expectRank(op, a, left, 2);
+  expectRank(op, b, right, 2);
+  if (left.shape[axes[0]] !== right.shape[axes[1]]) {
+    throw new GraphError(
+      `${op}: dimension ${axes[0]} of ${a} ${formatShape(left.shape)} and dimension ${axes[1]} of ${b} ` +
+        `${formatShape(right.shape)} must be equal`,
+    );
+  }
+}
+
+/** N·O·K multiply-adds: the same for all three passes. */
+function cost(macs: number, inputs: readonly TensorType[], outputs: readonly TensorType[]): Cost {
+  return { macs, flops: 2 * macs, bytes: bytesTouched(inputs, outputs) };
+}
+
+/** Calls `visit(outputIndex, inputIndex, weightIndex)` for every product; all three passes sum over exactly these. */
+function forEachProduct(
+  batch: number,
+  outFeatures: number,
+  inFeatures: number,
+  visit: (y: number, x: number, w: number) => void,
+): void {
+  for (let n = 0; n < batch; n++) {
+    for (let o = 0; o < outFeatures; o++) {
+      for (let k = 0; k < inFeatures; k++) visit(n * outFeatures + o, n * inFeatures + k, o * inFeatures + k);
+    }
+  }
+}
+
+/** x [N, K], weight [O, K], bias [O] (optional) → [N, O]. */
+export const linear = defineOp<LinearAttributes>({
+  name: 'linear',
+  family: 'linear',
+  attributes: (given) => ({
+    activation: wordAttribute('linear', 'activation', given.activation ?? 'none', ['none', 'relu']),
+  }),
+
+  infer(_, inputs) {
+    expectInputs('linear', inputs, 2, 3);
+    const [x, w, b] = inputs;
+    expectCommon('linear', 'x', 'weight', x, w, [1, 1]);
+    if (b) expectShape('linear', 'bias', b, [w.shape[0]]);
+    return [f32(x.shape[0], w.shape[0])];
+  },
+
+  cost: (_, inputs, outputs) => cost(elements(inputs[0].shape) * inputs[1].shape[0], inputs, outputs),
+
+  reference({ activation }, [x, w, b]) {
+    const [outFeatures, inFeatures] = w.shape;
+    const sums = new Sums(x.shape[0] * outFeatures);
+    forEachProduct(x.shape[0], outFeatures, inFeatures, (yi, xi, wi) => sums.addProduct(yi, x.data[xi] * w.data[wi]));
+    if (b) for (let i = 0; i < sums.data.length; i++) sums.addValue(i, b.data[i % outFeatures]);
+    const { data, bound } = sums.judged();
+    // ReLU moves no two values further apart, so the bound of the sum stands.
+    return [{ data: activation === 'relu' ? data.map((value) => Math.max(value, 0)) : data, bound }];
+  },
+
+  gradient({ attributes: { activation }, inputs: [x, w, b], outputs: [y], outputGradients: [incoming], wanted, emit }) {
+    if (!incoming) return [undefined, undefined, undefined];
+    const [dy] = activation === 'relu' ? emit(reluGradient, [incoming, y], {}) : [incoming];
+    return [
+      wanted[0] ? emit(linearDataGradient, [dy, w], {})[0] : undefined,
+      wanted[1] ? emit(linearWeightGradient, [dy, x], {})[0] : undefined,
+      b && wanted[2] ? emit(linearBiasGradient, [dy], {})[0] : undefined,
+    ];
+  },
+});
+
+/** ∂loss/∂x [N, K] from dy [N, O] and w [O, K]. */
+export const linearDataGradient = defineOp<LinearGradientAttributes>({
+  name: 'linearDataGradient',
+  family: 'linear',
+  attributes: () => ({}),
+
+  infer(_, inputs) {
+    expectInputs('linearDataGradient', inputs, 2);
+    const [dy, w] = inputs;
+    expectCommon('linearDataGradient', 'dy', 'weight', dy, w, [1, 0]);
+    return [f32(dy.shape[0], w.shape[1])];
+  },
+
+  cost: (_, inputs, outputs) => cost(elements(inputs[0].shape) * inputs[1].shape[1], inputs, outputs),
+
+  reference(_, [dy, w]) {
+    const [outFeatures, inFeatures] = w.shape;
+    const sums = new Sums(dy.shape[0] * inFeatures);
+    forEachProduct(dy.shape[0], outFeatures, inFeatures, (yi, xi, wi) => sums.addProduct(xi, dy.data[yi] * w.data[wi]));
+    return [sums.judged()];
+  },
+});
+
+/** ∂loss/∂w [O, K] from dy [N, O] and x [N, K]: for each weight a sum over the batch. */
+export const linearWeightGradient = defineOp<LinearGradientAttributes>({
+  name: 'linearWeightGradient',
+  family: 'linear',
+  attributes: () => ({}),
+
+  infer(_, inputs) {
+    expectInputs('linearWeightGradient', inputs, 2);
+    const [dy, x] = inputs;
+    expectCommon('linearWeightGradient', 'dy', 'x', dy, x, [0, 0]);
+    return [f32(dy.shape[1], x.shape[1])];
+  },
+
+  cost: (_, inputs, outputs) => cost(elements(inputs[0].shape) * inputs[1].shape[1], inputs, outputs),
+
+  reference(_, [dy, x]) {
+    const [batch, outFeatures] = dy.shape;
+    const inFeatures = x.shape[1];
+    const sums = new Sums(outFeatures * inFeatures);
+    forEachProduct(batch, outFeatures, inFeatures, (yi, xi, wi) => sums.addProduct(wi, dy.data[yi] * x.data[xi]));
+    return [sums.judged()];
+  },
+});
+
+/** ∂loss/∂b [O] from dy [N, O]: for each output the sum over the batch. */
+export const linearBiasGradient = defineOp<LinearGradientAttributes>({
+  name: 'linearBiasGradient',
+  family: 'linear',
+  attributes: () => ({}),
+
+  infer(_, inputs) {
+    expectInputs('linearBiasGradient', inputs, 1);
+    expectRank('linearBiasGradient', 'dy', inputs[0], 2);
+    return [f32(inputs[0].shape[1])];
+  },
+
+  cost: (_, inputs, outputs) => ({ macs: 0, flops: elements(inputs[0].shape), bytes: bytesTouched(inputs, outputs) }),
+
+  reference(_, [dy]) {
+    const sums = new Sums(dy.shape[1]);
+    dy.data.forEach((value, i) => sums.addValue(i % dy.shape[1], value));
+    return [sums.judged()];
+  },
+});
