@@ -1,0 +1,74 @@
+/**
+ * What a backend is: a place where graphs run. It owns device memory for variables (`Storage`) and turns a graph into an
+ * `Executable`. Everything a caller could want to know of the device is in `info`; nobody outside `src/backends` tests
+ * for a backend's name.
+ */
+import type { Graph, Node } from '../graph/graph.js';
+import type { Accuracy, TensorType } from '../ops/define.js';
+import type { Plan } from '../plan/plan.js';
+
+export type TypedArray = Float32Array | Int32Array | Uint8Array;
+
+export interface BackendInfo {
+  readonly name: string;
+  /** One line for people: 'wasm, relaxed SIMD, 2 threads'. */
+  readonly description: string;
+  readonly threads: number;
+  /** 'relaxed' (fused multiply-add), 'plain', or 'none' for a backend without SIMD of its own. */
+  readonly simd: 'relaxed' | 'plain' | 'none';
+  readonly sharedMemory: boolean;
+  /** Largest number of bytes that variables and programs may take together. */
+  readonly memoryLimit: number;
+  readonly accuracy: Accuracy;
+  /** NaN and infinities come out where the reference has them (WGSL does not promise that). */
+  readonly nonFinite: boolean;
+}
+
+/** Device memory of one variable, outliving the programs that use it. */
+export interface Storage {
+  readonly type: TensorType;
+  write(data: TypedArray): Promise<void>;
+  /** Copies the content out, into `into` when given. */
+  read(into?: Float32Array): Promise<Float32Array>;
+  free(): void;
+}
+
+export interface CompileOptions {
+  /** Forces an algorithm: node name or op name → algorithm name (see `Backend.algorithms`). */
+  readonly algorithms?: Readonly<Record<string, string>>;
+}
+
+export interface RunOptions {
+  /** Arrays that results are written into, by output name; the others get fresh arrays. */
+  readonly into?: Readonly<Record<string, Float32Array>>;
+  /** Outputs to copy out; all of them by default. */
+  readonly fetch?: readonly string[];
+  /** Measures every step of the plan. */
+  readonly timings?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface RunResult {
+  readonly outputs: Readonly<Record<string, Float32Array>>;
+  /** Milliseconds per step of the plan, in its order; present when asked for. */
+  readonly timings?: Float64Array;
+}
+
+/** A graph that has been lowered, planned and recorded. Runs of one backend follow one another. */
+export interface Executable {
+  readonly graph: Graph;
+  readonly plan: Plan;
+  /** Inputs by name; throws an InputError when one is missing or has the wrong length or element type. */
+  run(inputs: Readonly<Record<string, TypedArray>>, options?: RunOptions): Promise<RunResult>;
+  free(): void;
+}
+
+export interface Backend {
+  readonly info: BackendInfo;
+  allocate(type: TensorType, label: string): Storage;
+  /** Legal algorithms for a node, the default first. */
+  algorithms(graph: Graph, node: Node): readonly string[];
+  /** `variables` gives the storage of each variable of the graph, by value id. */
+  compile(graph: Graph, variables: ReadonlyMap<number, Storage>, options?: CompileOptions): Promise<Executable>;
+  close(): Promise<void>;
+}
