@@ -1,0 +1,55 @@
+import { at, pointer, shareStart, word } from './lib/args';
+import { rowMaximum } from './softmax';
+
+/** Σ exp(x − largest) over a row. */
+function exponentialSum(x: usize, length: i32, largest: f32): f32 {
+  let sum: f32 = 0;
+  for (let i = 0; i < length; i++) sum += Mathf.exp(load<f32>(at(x, i)) - largest);
+  return sum;
+}
+
+/**
+ * loss = mean over rows of log Σ exp(x − max) + max − x[label]. One thread, so that the order of the sum is fixed: a row is a
+ * thousand exponentials.
+ *
+ * Arguments: logits, labels, loss, rows, length of a row.
+ */
+export function crossEntropy(args: usize, thread: i32, _threads: i32): void {
+  if (thread != 0) return;
+  const rows = word(args, 3);
+  const length = word(args, 4);
+  let total: f32 = 0;
+  for (let row = 0; row < rows; row++) {
+    const x = at(pointer(args, 0), row * length);
+    const largest = rowMaximum(x, length);
+    const label = load<i32>(at(pointer(args, 1), row));
+    total += Mathf.log(exponentialSum(x, length, largest)) + (largest - load<f32>(at(x, label)));
+  }
+  store<f32>(pointer(args, 2), total / <f32>rows);
+}
+
+/**
+ * dx[n][i] = (softmax(x)[n][i] − [i = label n])·dloss/N. Arguments: dloss, logits, labels, dx, rows, length of a row.
+ */
+export function crossEntropyGradient(args: usize, thread: i32, threads: i32): void {
+  const scale = load<f32>(pointer(args, 0)) / <f32>word(args, 4);
+  const rows = word(args, 4);
+  const length = word(args, 5);
+  const last = shareStart(rows, thread + 1, threads);
+  for (let row = shareStart(rows, thread, threads); row < last; row++) {
+    const x = at(pointer(args, 1), row * length);
+    const dx = at(pointer(args, 3), row * length);
+    const label = load<i32>(at(pointer(args, 2), row));
+    const largest = rowMaximum(x, length);
+    let sum: f32 = 0;
+    for (let i = 0; i < length; i++) {
+      const e = Mathf.exp(load<f32>(at(x, i)) - largest);
+      store<f32>(at(dx, i), e);
+      sum += e;
+    }
+    for (let i = 0; i < length; i++) {
+      const probability = load<f32>(at(dx, i)) / sum;
+      store<f32>(at(dx, i), (i == label ? probability - 1 : probability) * scale);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Packing: what turns a convolution or a matrix product into linear streams for the microkernels.
+ */
+import { pointer, shareStart, word } from './args';
+import { tileCount, tileStart } from './gemm';
+
+/**
+ * Packs weights into tiles for `outerTile`: for each group and each tile of rows [depth][rows of the tile], with depth
+ * running over (channel, kernel row, kernel column). The strides say where a weight lies, so that one kernel packs for the
+ * forward pass (rows are output channels) and for the data gradient (rows are input channels, taps of one phase only).
+ *
+ * Arguments: source, destination, groups, rows, channels, tapsY, tapsX, then strides in elements: group, row, channel,
+ * tapY, tapX, and the offset of the first tap.
+ */
+export function packWeights(args: usize, thread: i32, threads: i32): void {
+  const source = pointer(args, 0);
+  const destination = pointer(args, 1);
+  const groups = word(args, 2);
+  const rows = word(args, 3);
+  const channels = word(args, 4);
+  const tapsY = word(args, 5);
+  const tapsX = word(args, 6);
+  const groupStride = word(args, 7);
+  const rowStride = word(args, 8);
+  const channelStride = word(args, 9);
+  const tapYStride = word(args, 10);
+  const tapXStride = word(args, 11);
+  const firstTap = word(args, 12);
+  const depth = channels * tapsY * tapsX;
+  const tiles = tileCount(rows);
+  const last = shareStart(groups * tiles, thread + 1, threads);
+  for (let item = shareStart(groups * tiles, thread, threads); item < last; item++) {
+    const group = item / tiles;
+    const tile = item % tiles;
+    const start = tileStart(rows, tiles, tile);
+    const height = tileStart(rows, tiles, tile + 1) - start;
+    let to = destination + (<usize>((group * rows + start) * depth) << 2);
+    const corner = firstTap + group * groupStride + start * rowStride;
+    for (let c = 0; c < channels; c++) {
+      for (let u = 0; u < tapsY; u++) {
+        for (let v = 0; v < tapsX; v++) {
+          const from = corner + c * channelStride + u * tapYStride + v * tapXStride;
+          for (let row = 0; row < height; row++) {
+            store<f32>(to, load<f32>(source + (<usize>(from + row * rowStride) << 2)));
+            to += 4;
+          }
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Packs the rows of a matrix [rows][columns] into panels [columns / 8][rows][8]; columns past the end are zero.
+ *
+ * Arguments: source, destination, rows, columns.
+ */
+export function packPanels(args: usize, thread: i32, threads: i32): void {
+  const source = pointer(args, 0);
+  const destination = pointer(args, 1);
+  const rows = word(args, 2);
+  const columns = word(args, 3);
+  const panels = (columns + 7) >> 3;
+  const last = shareStart(panels, thread + 1, threads);
+  for (let panel = shareStart(panels, thread, threads); panel < last; panel++) {
+    let to = destination + (<usize>(panel * rows) << 5);
+    let from = source + (<usize>panel << 5);
+    const width = min(8, columns - (panel << 3));
+    for (let row = 0; row < rows; row++) {
+      if (width == 8) {
+        v128.store(to, v128.load(from));
+        v128.store(to, v128.load(from, 16), 16);
+      } else {
+        for (let i = 0; i < 8; i++) {
+          store<f32>(to + (<usize>i << 2), i < width ? load<f32>(from + (<usize>i << 2)) : 0);
+        }
+      }
+      to += 32;
+      from += <usize>columns << 2;
+    }
+  }
+}
