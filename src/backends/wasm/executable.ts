@@ -1,0 +1,210 @@
+/** A recorded program: where its buffers are, the tape, and what a run does around it. */
+import { BackendError } from '../../errors.js';
+import type { Graph } from '../../graph/graph.js';
+import { bytesOf, elements } from '../../ops/define.js';
+import { placeBuffers } from '../../plan/memory.js';
+import type { Plan, PlanStep } from '../../plan/plan.js';
+import type { Executable, RunOptions, RunResult, Storage, TypedArray } from '../backend.js';
+import { checkFetch, checkInputs } from '../check.js';
+import type { WasmDevice } from './device.js';
+import { lower } from './lower/lower.js';
+import type { Lowered, Step, Word } from './lower/program.js';
+import { WasmStorage } from './storage.js';
+
+export class WasmExecutable implements Executable {
+  readonly plan: Plan;
+  private readonly lowered: Lowered;
+  /** Offset in the arena of each buffer that lives there. */
+  private readonly offsets: readonly number[];
+  private readonly arenaBytes: number;
+  private readonly updated: readonly WasmStorage[];
+  private tape = 0;
+  private preparation = 0;
+  private times = 0;
+  private recordedAt = -1;
+  private freed = false;
+
+  constructor(
+    private readonly device: WasmDevice,
+    readonly graph: Graph,
+    private readonly variables: ReadonlyMap<number, Storage>,
+    algorithms: Readonly<Record<string, string>> | undefined,
+  ) {
+    this.lowered = lower(graph, { threads: device.threads, algorithms });
+    const { requests, indices } = lifetimes(graph, this.lowered);
+    const placement = placeBuffers(requests);
+    const offsets = new Array<number>(this.lowered.buffers.length).fill(0);
+    indices.forEach((buffer, i) => {
+      offsets[buffer] = placement.offsets[i];
+    });
+    this.offsets = offsets;
+    this.arenaBytes = placement.bytes;
+    for (const [i, buffer] of this.lowered.buffers.entries()) {
+      if (buffer.home === 'variable') this.storage(buffer.variable as number);
+      if (buffer.home === 'packed') this.packedStorage(i);
+    }
+    this.updated = [...graph.updates.keys()].map((id) => this.storage(id));
+    device.arena.reserve(this.arenaBytes);
+    this.plan = {
+      graph: graph.name,
+      backend: 'wasm',
+      steps: this.lowered.steps.map((step) => planStep(graph, step)),
+      buffers: requests.map((request, i) => ({ ...request, offset: placement.offsets[i] })),
+      bytes: this.planBytes(),
+    };
+  }
+
+  run(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions = {}): Promise<RunResult> {
+    return this.device.exclusively(() => this.runNow(inputs, options));
+  }
+
+  free(): void {
+    if (this.freed) return;
+    this.freed = true;
+    for (const address of [this.tape, this.preparation, this.times]) if (address) this.device.heap.free(address);
+    for (const buffer of this.lowered.buffers) {
+      if (buffer.home === 'packed') this.storage(buffer.variable as number).releasePacked(buffer.name, this);
+    }
+  }
+
+  private async runNow(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions): Promise<RunResult> {
+    if (this.freed) throw new BackendError(`the program '${this.graph.name}' has been freed`);
+    const { device, graph, lowered } = this;
+    checkInputs(graph, inputs);
+    const fetch = checkFetch(graph, options);
+    options.signal?.throwIfAborted();
+    this.record();
+    for (const [name, id] of graph.inputs) {
+      const { buffer, byteOffset, byteLength } = inputs[name];
+      const target = device.heap.bytes(this.address(lowered.bufferOf.get(id) as number), bytesOf(graph.values[id]));
+      target.set(new Uint8Array(buffer, byteOffset, byteLength));
+    }
+    await this.prepare();
+    await device.runner.run(this.tape, options.timings ? this.times : 0, options.signal);
+    for (const storage of this.updated) storage.version++;
+    return { outputs: this.collect(fetch, options.into), timings: options.timings ? this.readTimes() : undefined };
+  }
+
+  private collect(names: readonly string[], into: RunOptions['into'] = {}): Record<string, Float32Array> {
+    const outputs: Record<string, Float32Array> = {};
+    for (const name of names) {
+      const id = this.graph.outputs.get(name) as number;
+      const count = elements(this.graph.values[id].shape);
+      const result = into[name] ?? new Float32Array(count);
+      result.set(this.device.heap.floats(this.address(this.lowered.bufferOf.get(id) as number), count));
+      outputs[name] = result;
+    }
+    return outputs;
+  }
+
+  /** Writes the tapes, anew when the arena has moved. */
+  private record(): void {
+    const { arena } = this.device;
+    arena.reserve(this.arenaBytes);
+    if (this.recordedAt === arena.address) return;
+    this.tape = this.writeTape(this.tape, this.lowered.steps);
+    this.preparation = this.writeTape(this.preparation, this.lowered.preparation);
+    this.times ||= this.device.heap.allocate((this.lowered.steps.length + 1) * 8, 'step times');
+    this.recordedAt = arena.address;
+  }
+
+  /** Packs variables again that have changed since they were packed. */
+  private async prepare(): Promise<void> {
+    const packed = this.lowered.buffers.filter((buffer) => buffer.home === 'packed');
+    const stale = packed.filter((buffer) => !this.storage(buffer.variable as number).packedIsFresh(buffer.name));
+    if (stale.length === 0) return;
+    await this.device.runner.run(this.preparation, 0);
+    for (const buffer of packed) this.storage(buffer.variable as number).markPacked(buffer.name);
+  }
+
+  private writeTape(existing: number, steps: readonly Step[]): number {
+    const words: number[] = [steps.length];
+    for (const step of steps) {
+      words.push(this.device.kernelNumber(step.kernel), (step.words.length + 2) * 4);
+      for (const word of step.words) words.push(this.encode(word));
+    }
+    const address = existing || this.device.heap.allocate(words.length * 4, 'tape');
+    this.device.heap.words(address, words.length).set(words);
+    return address;
+  }
+
+  private encode(word: Word): number {
+    if (typeof word === 'number') return word >>> 0;
+    if ('float' in word) return new Uint32Array(Float32Array.of(word.float).buffer)[0];
+    return this.address(word.buffer) + (word.offset ?? 0);
+  }
+
+  private address(index: number): number {
+    const buffer = this.lowered.buffers[index];
+    if (buffer.home === 'arena') return this.device.arena.address + this.offsets[index];
+    if (buffer.home === 'packed') return this.packedStorage(index);
+    return this.storage(buffer.variable as number).address;
+  }
+
+  private packedStorage(index: number): number {
+    const buffer = this.lowered.buffers[index];
+    return this.storage(buffer.variable as number).packed(buffer.name, buffer.bytes, this);
+  }
+
+  private storage(variable: number): WasmStorage {
+    const storage = this.variables.get(variable);
+    if (!(storage instanceof WasmStorage)) {
+      throw new BackendError(`variable '${this.graph.values[variable].name}' has no storage of this backend`);
+    }
+    return storage;
+  }
+
+  private readTimes(): Float64Array {
+    const steps = this.lowered.steps.length;
+    const clock = new Float64Array(this.device.heap.memory.buffer, this.times, steps + 1);
+    return Float64Array.from({ length: steps }, (_, i) => clock[i + 1] - clock[i]);
+  }
+
+  private planBytes(): Plan['bytes'] {
+    const sum = (home: string): number =>
+      this.lowered.buffers.reduce((bytes, buffer) => bytes + (buffer.home === home ? buffer.bytes : 0), 0);
+    const [variables, packed] = [sum('variable'), sum('packed')];
+    return { variables, packed, arena: this.arenaBytes, total: variables + packed + this.arenaBytes };
+  }
+}
+
+function planStep(graph: Graph, step: Step): PlanStep {
+  const { node } = step;
+  const types = (ids: readonly number[]) => ids.map((id) => graph.values[id]);
+  const cost = step.main
+    ? node.op.cost(node.attributes, types(node.inputs), types(node.outputs))
+    : { macs: 0, flops: 0, bytes: 0 };
+  return {
+    node: node.name,
+    layer: node.layer,
+    phase: node.phase,
+    op: node.op.name,
+    algorithm: step.algorithm,
+    kernel: step.kernel,
+    ...cost,
+  };
+}
+
+/** When each arena buffer is first and last touched; inputs are there before the first step, outputs after the last. */
+function lifetimes(graph: Graph, lowered: Lowered) {
+  const first = new Map<number, number>();
+  const last = new Map<number, number>();
+  const touch = (buffer: number, step: number): void => {
+    if (lowered.buffers[buffer].home !== 'arena') return;
+    first.set(buffer, Math.min(first.get(buffer) ?? step, step));
+    last.set(buffer, Math.max(last.get(buffer) ?? step, step));
+  };
+  for (const id of graph.inputs.values()) touch(lowered.bufferOf.get(id) as number, -1);
+  lowered.steps.forEach((step, index) => {
+    for (const word of step.words) if (typeof word === 'object' && 'buffer' in word) touch(word.buffer, index);
+  });
+  for (const id of graph.outputs.values()) touch(lowered.bufferOf.get(id) as number, lowered.steps.length);
+  const indices = [...first.keys()];
+  const requests = indices.map((buffer) => ({
+    name: lowered.buffers[buffer].name,
+    bytes: lowered.buffers[buffer].bytes + 64,
+    first: first.get(buffer) as number,
+    last: last.get(buffer) as number,
+  }));
+  return { requests, indices };
+}

@@ -1,0 +1,90 @@
+import { BackendError, InputError } from '../../errors.js';
+import { bytesOf, elements, type TensorType } from '../../ops/define.js';
+import type { Storage, TypedArray } from '../backend.js';
+import type { WasmDevice } from './device.js';
+
+interface Packed {
+  readonly address: number;
+  readonly users: Set<object>;
+  /** Version of the variable that was packed. */
+  version: number;
+}
+
+/** A variable in linear memory, with the packed forms that programs have made of it. */
+export class WasmStorage implements Storage {
+  readonly address: number;
+  /** Counts changes, so that packed forms know when they are stale. */
+  version = 1;
+  private readonly packedForms = new Map<string, Packed>();
+  private freed = false;
+
+  constructor(
+    private readonly device: WasmDevice,
+    readonly type: TensorType,
+    private readonly label: string,
+  ) {
+    this.address = device.heap.allocate(bytesOf(type), label);
+  }
+
+  write(data: TypedArray): Promise<void> {
+    return this.device.exclusively(async () => {
+      this.check(data.length);
+      if (!(data instanceof Float32Array))
+        throw new InputError(`${this.label} holds float32, got a ${data.constructor.name}`);
+      this.device.heap.floats(this.address, data.length).set(data);
+      this.version++;
+    });
+  }
+
+  read(into = new Float32Array(elements(this.type.shape))): Promise<Float32Array> {
+    return this.device.exclusively(async () => {
+      this.check(into.length);
+      into.set(this.device.heap.floats(this.address, into.length));
+      return into;
+    });
+  }
+
+  free(): void {
+    if (this.freed) return;
+    this.freed = true;
+    this.device.heap.free(this.address);
+    for (const { address } of this.packedForms.values()) this.device.heap.free(address);
+    this.packedForms.clear();
+  }
+
+  /** Address of a packed form, shared by all programs that ask for it under the same name. */
+  packed(name: string, bytes: number, user: object): number {
+    let form = this.packedForms.get(name);
+    if (!form) {
+      form = { address: this.device.heap.allocate(bytes, name), users: new Set(), version: 0 };
+      this.packedForms.set(name, form);
+    }
+    form.users.add(user);
+    return form.address;
+  }
+
+  packedIsFresh(name: string): boolean {
+    return this.packedForms.get(name)?.version === this.version;
+  }
+
+  markPacked(name: string): void {
+    const form = this.packedForms.get(name);
+    if (form) form.version = this.version;
+  }
+
+  /** Frees a packed form when its last user has gone. */
+  releasePacked(name: string, user: object): void {
+    const form = this.packedForms.get(name);
+    if (!form) return;
+    form.users.delete(user);
+    if (form.users.size > 0) return;
+    this.packedForms.delete(name);
+    this.device.heap.free(form.address);
+  }
+
+  private check(length: number): void {
+    if (this.freed) throw new BackendError(`${this.label} has been freed`);
+    const count = elements(this.type.shape);
+    if (length !== count) throw new InputError(`${this.label} has ${count} elements, got an array of ${length}`);
+  }
+}

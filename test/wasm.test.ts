@@ -1,0 +1,173 @@
+/** What the WASM backend promises beyond right results: memory, threads, failures. */
+import t from 'tap';
+import { Heap, pageBytes } from '../src/backends/wasm/heap.js';
+import { openWasmBackend } from '../src/backends/wasm/index.js';
+import { compile, instantiate, kernelNumbers } from '../src/backends/wasm/module.js';
+import { openPool } from '../src/backends/wasm/threads.js';
+import { BackendError, caffeAlexnet, GraphBuilder, openEngine } from '../src/index.js';
+import { goldenData, goldenModel, goldenWeights } from './golden.js';
+
+t.test('the heap fits blocks first, joins gaps, grows, and names what does not fit', async (t) => {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 16 });
+  const heap = new Heap(memory, 1000, 4 * pageBytes);
+  const blocks = [1000, 2000, 3000].map((bytes) => heap.allocate(bytes, 'block'));
+  t.ok(blocks.every((address) => address % 64 === 0));
+  t.ok(blocks[1] >= blocks[0] + 1000 && blocks[2] >= blocks[1] + 2000, 'no two overlap');
+  heap.free(blocks[1]);
+  heap.free(blocks[0]);
+  t.equal(heap.allocate(2900, 'joined'), blocks[0], 'two neighbours make one gap');
+  heap.allocate(2 * pageBytes, 'large');
+  t.ok(memory.buffer.byteLength > 2 * pageBytes, 'the memory has grown');
+  t.throws(() => heap.allocate(3 * pageBytes, 'the arena'), {
+    name: 'BackendError',
+    message: /the arena needs 0\.2 MiB/,
+  });
+  t.ok(heap.allocate(100, 'small'), 'what fits still fits');
+});
+
+/** Losses of a few steps of the golden network, and the logits after them. */
+async function fewSteps(): Promise<number[]> {
+  const engine = await openEngine({ backend: 'wasm', threads: 2 });
+  const net = await engine.network(goldenModel, { weights: goldenWeights() });
+  const { images, labels } = goldenData(0);
+  const losses: number[] = [];
+  for (let i = 0; i < 3; i++) losses.push(await (await net.step(images, labels)).loss);
+  const { logits } = await net.forward(images);
+  await engine.close();
+  return [...losses, ...logits];
+}
+
+t.test('pointers above 2 GiB work', async (t) => {
+  const backend = await openWasmBackend({ threads: 2 });
+  // Takes the addresses below; never touched, so it costs no memory.
+  const ballast = backend.allocate({ dtype: 'f32', shape: [2 ** 29 + 2 ** 27] }, 'ballast');
+  const g = new GraphBuilder('above');
+  const x = g.input('x', [2, 4, 9, 9]);
+  const w = g.variable('w', [8, 4, 3, 3], { kind: 'constant', value: 0 });
+  const f = g.variable('f', [5, 8 * 49], { kind: 'constant', value: 0 });
+  const conv = g.relu(g.lrn(g.conv2d(x, w, undefined, {}), { alpha: 0.1 }));
+  g.output('y', g.softmax(g.linear(g.reshape(conv, [2, 8 * 49]), f)));
+  const graph = g.build();
+  const run = async (on: typeof backend) => {
+    const storages = new Map([w, f].map((value) => [value.id, on.allocate(value, value.name)]));
+    for (const [id, storage] of storages) {
+      const count = graph.values[id].shape.reduce((a, b) => a * b);
+      await storage.write(Float32Array.from({ length: count }, (_, i) => Math.sin(i + id)));
+    }
+    const program = await on.compile(graph, storages);
+    return (await program.run({ x: Float32Array.from({ length: 648 }, (_, i) => Math.cos(i)) })).outputs.y;
+  };
+  const above = await run(backend);
+  const low = await openWasmBackend({ threads: 2 });
+  t.same(above, await run(low));
+  t.ok(above.every((value) => value > 0 && value < 1));
+  ballast.free();
+  await backend.close();
+  await low.close();
+});
+
+t.test('two engines live side by side', async (t) => {
+  const [a, b] = await Promise.all([fewSteps(), fewSteps()]);
+  t.same(a, b);
+});
+
+t.test('nothing is allocated after the first step', async (t) => {
+  const engine = await openEngine({ backend: 'wasm', threads: 2 });
+  const net = await engine.network(goldenModel, { weights: goldenWeights() });
+  const { images, labels } = goldenData(0);
+  const into = { logits: new Float32Array(40), probabilities: new Float32Array(40) };
+  await net.step(images, labels);
+  await net.forward(images, { into });
+
+  const blocks = t.capture(Heap.prototype, 'allocate', Heap.prototype.allocate);
+  const sizes: number[] = [];
+  const real = globalThis.Float32Array;
+  globalThis.Float32Array = new Proxy(real, {
+    construct(target, args, newTarget) {
+      const view = args[0] instanceof ArrayBuffer || args[0] instanceof SharedArrayBuffer;
+      const array = Reflect.construct(target, args, newTarget) as Float32Array;
+      if (!view) sizes.push(array.length);
+      return array;
+    },
+  });
+  try {
+    for (let i = 0; i < 3; i++) {
+      await net.step(images, labels);
+      await net.forward(images, { into });
+    }
+  } finally {
+    globalThis.Float32Array = real;
+  }
+  t.same(blocks(), [], 'no block of device memory');
+  t.ok(
+    sizes.every((size) => size <= 4),
+    `no array of tensor size: ${sizes}`,
+  );
+  await engine.close();
+});
+
+t.test('a thread that fails ends the run with an error, and the pool goes on', async (t) => {
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
+  const module = await compile('plain-shared');
+  const kernels = instantiate(module, memory);
+  const heap = new Heap(memory, kernels.heapBase());
+  const numbers = kernelNumbers(kernels);
+  const pool = await openPool(module, heap, 3);
+  const tape = heap.allocate(64, 'tape');
+  const relu = (x: number, count: number) =>
+    heap.words(tape, 6).set([1, numbers.get('relu') as number, 20, x, x, count]);
+  const x = heap.allocate(4000, 'x');
+  heap.floats(x, 1000).fill(-1);
+  // Only the last thread's share lies outside the memory.
+  relu(16 * pageBytes - 4000, 1200);
+  const start = performance.now();
+  await t.rejects(pool.run(tape, 0), { name: 'BackendError', message: /memory access out of bounds/ });
+  t.ok(performance.now() - start < 5000, 'at once, not after a time-out');
+  relu(x, 1000);
+  await pool.run(tape, 0);
+  t.ok(
+    heap.floats(x, 1000).every((value) => value === 0),
+    'the next run is well',
+  );
+  await pool.close();
+});
+
+t.test('a run can be aborted', async (t) => {
+  const engine = await openEngine({ backend: 'wasm', threads: 2 });
+  const net = await engine.network(caffeAlexnet({ width: 0.5 }));
+  const images = new Float32Array(16 * 3 * 227 * 227).fill(1);
+  const before = await net.forward(images);
+  await t.rejects(net.forward(images, { signal: AbortSignal.abort() }), { name: 'AbortError' });
+  const controller = new AbortController();
+  const run = net.forward(images, { signal: controller.signal });
+  setTimeout(() => controller.abort(), 30);
+  await t.rejects(run, { name: 'AbortError' });
+  t.same((await net.forward(images)).logits, before.logits, 'the next run is well');
+  await engine.close();
+});
+
+t.test('what is not to be had is an error', async (t) => {
+  await t.rejects(
+    openWasmBackend({ threads: 2, sharedMemory: false }),
+    new BackendError('2 threads need shared memory'),
+  );
+  const backend = await openWasmBackend({ threads: 1 });
+  t.throws(() => backend.allocate({ dtype: 'f32', shape: [2 ** 30] }, 'huge'), {
+    name: 'BackendError',
+    message: /huge needs 4096\.0 MiB/,
+  });
+  const g = new GraphBuilder('plain');
+  g.output('y', g.relu(g.input('x', [4])));
+  const program = await backend.compile(g.build(), new Map());
+  await t.rejects(program.run({}), {
+    name: 'InputError',
+    message: /input 'x' is missing; expected f32 \[4\] in a Float32Array of 4/,
+  });
+  await t.rejects(program.run({ x: new Int32Array(4) }), { name: 'InputError', message: /got a Int32Array of 4/ });
+  await t.rejects(backend.compile(g.build(), new Map(), { algorithms: { relu: 'magic' } }), {
+    name: 'BackendError',
+    message: /relu has no algorithm 'magic' \(there are: simd\)/,
+  });
+  await backend.close();
+  await t.rejects(program.run({ x: new Float32Array(4) }), { name: 'BackendError', message: 'the engine is closed' });
+});
