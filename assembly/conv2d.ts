@@ -3,8 +3,10 @@
  * a few panels of it at a time, straight from the image into cache.
  */
 import { at, pointer, shareStart, word } from './lib/args';
-import { dotTile, dotTileBytes, outerTile, outerTileScattered, tileCount, tileStart } from './lib/gemm';
-import { laneMask, sumLanes, zero } from './lib/simd';
+import {
+  dotColumns, dotRows, dotSum, dotTile, dotTileBytes, outerTile, outerTileScattered, packRows, tileCount, tileStart, vectors,
+} from './lib/gemm';
+import { sumLanes, zero } from './lib/simd';
 
 /** Bytes of a thread's scratch before its panels: lane pointers, lane steps, column offsets, zero cell, staging tile. */
 const lanePointers: usize = 0;
@@ -186,7 +188,7 @@ function gatherLanes(scratch: usize, to: usize, end: usize, step: usize): void {
  *
  * Arguments: 0 dy, 1 x, 2 dw, 3 scratch, 4 scratch bytes per thread, 5 batch, 6 groups, 7 channels of a group, 8 height, 9 width,
  * 10 output channels of a group, 11 output height, 12 output width, 13 kernel height, 14 kernel width, 15 strideY, 16 strideX,
- * 17 dilationY, 18 dilationX, 19 top, 20 left, 21 columns of a block, 22 output rows of a stretch.
+ * 17 dilationY, 18 dilationX, 19 top, 20 left, 21 columns of a block (even), 22 output rows of a stretch.
  */
 export function convolveWeightGradient(args: usize, thread: i32, threads: i32): void {
   const scratch = pointer(args, 3) + <usize>thread * pointer(args, 4);
@@ -212,11 +214,15 @@ function weightGradientBlock(args: usize, scratch: usize, group: i32, first: i32
   const outHeight = word(args, 11);
   const outWidth = word(args, 12);
   const stretch = word(args, 22);
-  const rowTiles = (rows + 3) >> 2;
-  const columnTiles = (count + 2) / 3;
+  const rowTiles = (rows + dotRows - 1) / dotRows;
+  const columnTiles = (count + dotColumns - 1) / dotColumns;
   const sums = scratch;
   const sumBytes = <usize>(rowTiles * columnTiles) * dotTileBytes;
-  const packed = scratch + sumBytes;
+  const columnBytes = <usize>vectors(stretch * outWidth) << 4;
+  // A pair of im2col rows as they are, four rows of dy packed, all pairs packed.
+  const pair = sums + sumBytes;
+  const a = pair + columnBytes * dotColumns;
+  const b = a + columnBytes * dotRows;
   const plane = <usize>(outHeight * outWidth) << 2;
   memory.fill(sums, 0, sumBytes);
 
@@ -225,16 +231,20 @@ function weightGradientBlock(args: usize, scratch: usize, group: i32, first: i32
     for (let row = 0; row < outHeight; row += stretch) {
       const rowEnd = min(outHeight, row + stretch);
       const length = (rowEnd - row) * outWidth;
-      const packedRow = <usize>((length + 3) & ~3) << 2;
-      const tail = laneMask(length & 3);
-      packColumns(args, n, group, first, count, row, rowEnd, packed, packedRow);
+      const steps = vectors(length);
+      const tileBytes = <usize>steps << 5;
+      for (let k = 0; k < columnTiles; k++) {
+        const present = min(dotColumns, count - k * dotColumns);
+        for (let i = 0; i < present; i++) {
+          unrollColumn(args, n, group, first + k * dotColumns + i, row, rowEnd, pair + <usize>i * columnBytes);
+        }
+        packRows(pair, columnBytes, present, dotColumns, length, b + <usize>k * tileBytes);
+      }
       for (let o = 0; o < rowTiles; o++) {
-        const mr = min(4, rows - (o << 2));
-        const a = at(dy + <usize>(o << 2) * plane, row * outWidth);
+        const from = at(dy + <usize>(o * dotRows) * plane, row * outWidth);
+        packRows(from, plane, min(dotRows, rows - o * dotRows), dotRows, length, a);
         for (let k = 0; k < columnTiles; k++) {
-          const nr = min(3, count - 3 * k);
-          const tile = sums + <usize>(o * columnTiles + k) * dotTileBytes;
-          dotTile(mr, nr, a, plane, packed + <usize>(3 * k) * packedRow, packedRow, length, tail, tile);
+          dotTile(a, b + <usize>k * tileBytes, steps, sums + <usize>(o * columnTiles + k) * dotTileBytes);
         }
       }
     }
@@ -243,15 +253,14 @@ function weightGradientBlock(args: usize, scratch: usize, group: i32, first: i32
   const dw = pointer(args, 2);
   for (let o = 0; o < rows; o++) {
     for (let k = 0; k < count; k++) {
-      const tile = sums + <usize>((o >> 2) * columnTiles + k / 3) * dotTileBytes;
-      const sum = sumLanes(v128.load(tile + <usize>((o & 3) * 48 + (k % 3) * 16)));
+      const sum = sumLanes(v128.load(dotSum(sums, columnTiles, o, k)));
       store<f32>(at(dw, (group * rows + o) * columns + first + k), sum);
     }
   }
 }
 
-/** im2col rows [column][position] for output rows [row, rowEnd) of one image, zero-padded to whole vectors. */
-function packColumns(args: usize, n: i32, group: i32, first: i32, count: i32, row: i32, rowEnd: i32, packed: usize, packedRow: usize): void {
+/** One row of the im2col matrix (channel, kernel row, kernel column) for output rows [row, rowEnd) of one image. */
+function unrollColumn(args: usize, n: i32, group: i32, column: i32, row: i32, rowEnd: i32, to: usize): void {
   const channels = word(args, 7);
   const height = word(args, 8);
   const width = word(args, 9);
@@ -259,30 +268,24 @@ function packColumns(args: usize, n: i32, group: i32, first: i32, count: i32, ro
   const kernelHeight = word(args, 13);
   const kernelWidth = word(args, 14);
   const strideX = word(args, 16);
+  const v = column % kernelWidth;
+  const u = (column / kernelWidth) % kernelHeight;
+  const c = column / (kernelWidth * kernelHeight);
   const map = n * word(args, 6) + group;
-  for (let k = 0; k < count; k++) {
-    const column = first + k;
-    const v = column % kernelWidth;
-    const u = (column / kernelWidth) % kernelHeight;
-    const c = column / (kernelWidth * kernelHeight);
-    const x = pointer(args, 1) + (<usize>((map * channels + c) * height * width) << 2);
-    const offsetX = v * word(args, 18) - word(args, 20);
-    // Output columns [inside, outside) read inside the image.
-    const inside = min(outWidth, offsetX < 0 ? (strideX - 1 - offsetX) / strideX : 0);
-    const outside = max(inside, min(outWidth, offsetX < width ? (width - 1 - offsetX) / strideX + 1 : 0));
-    let to = packed + <usize>k * packedRow;
-    const end = to + packedRow;
-    for (let i = row; i < rowEnd; i++) {
-      const y = i * word(args, 15) + u * word(args, 17) - word(args, 19);
-      if (y < 0 || y >= height) {
-        to = fillZero(to, outWidth);
-        continue;
-      }
-      to = fillZero(to, inside);
-      to = copyStrided(to, at(x, y * width + inside * strideX + offsetX), outside - inside, strideX);
-      to = fillZero(to, outWidth - outside);
+  const x = pointer(args, 1) + (<usize>((map * channels + c) * height * width) << 2);
+  const offsetX = v * word(args, 18) - word(args, 20);
+  // Output columns [inside, outside) read inside the image.
+  const inside = min(outWidth, offsetX < 0 ? (strideX - 1 - offsetX) / strideX : 0);
+  const outside = max(inside, min(outWidth, offsetX < width ? (width - 1 - offsetX) / strideX + 1 : 0));
+  for (let i = row; i < rowEnd; i++) {
+    const y = i * word(args, 15) + u * word(args, 17) - word(args, 19);
+    if (y < 0 || y >= height) {
+      to = fillZero(to, outWidth);
+      continue;
     }
-    for (; to < end; to += 4) store<f32>(to, 0);
+    to = fillZero(to, inside);
+    to = copyStrided(to, at(x, y * width + inside * strideX + offsetX), outside - inside, strideX);
+    to = fillZero(to, outWidth - outside);
   }
 }
 

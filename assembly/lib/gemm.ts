@@ -1,17 +1,17 @@
 /**
- * The two microkernels that every product of matrices is made of, and the packed form of the left operand.
+ * The two microkernels that every product of matrices is made of. Each reads two linear streams and keeps eight vector
+ * accumulators: with the operands of a step that is what engines hold in registers without spilling (twelve accumulators
+ * were half as fast where stores are not forwarded for free).
  *
- * - `outerTile`: C[mr × 8] += Aᵀ·B for packed panels A [depth][mr] and B [depth][8], both linear streams.
- * - `dotTile`: mr × nr sums of products of rows, four partial sums (lanes) each, for operands that lie row by row.
- *
- * Twelve vector accumulators are in use in the largest tile of each: what sixteen registers hold with their operands.
+ * - `outerTile`: C[mr × 8] += Aᵀ·B for packed panels A [depth][mr] and B [depth][8].
+ * - `dotTile`: 4 × 2 sums of products of rows, four partial sums (lanes) each, for rows packed by `packRows`.
  */
-import { madd, zero } from './simd';
+import { laneMask, madd, zero } from './simd';
 
 /** Rows of the largest tile. */
-export const tileRows: i32 = 6;
+export const tileRows: i32 = 4;
 
-/** Rows are split evenly into tiles of at most six: 16 = 6 + 5 + 5. */
+/** Rows are split evenly into tiles of at most four: 13 = 4 + 3 + 3 + 3. */
 export function tileCount(rows: i32): i32 {
   return (rows + tileRows - 1) / tileRows;
 }
@@ -50,17 +50,11 @@ function outer(mr: i32, a: usize, b: usize, depth: i32, c: usize, stride: usize,
   const r1 = c + stride;
   const r2 = r1 + stride;
   const r3 = r2 + stride;
-  const r4 = r3 + stride;
-  const r5 = r4 + stride;
-  let c00 = startRow(more, c);
-  let c01 = startRow(more, c + 16);
+  let c00 = startRow(more, c), c01 = startRow(more, c + 16);
   let c10 = zero(), c11 = zero(), c20 = zero(), c21 = zero(), c30 = zero(), c31 = zero();
-  let c40 = zero(), c41 = zero(), c50 = zero(), c51 = zero();
   if (mr > 1) { c10 = startRow(more, r1); c11 = startRow(more, r1 + 16); }
   if (mr > 2) { c20 = startRow(more, r2); c21 = startRow(more, r2 + 16); }
   if (mr > 3) { c30 = startRow(more, r3); c31 = startRow(more, r3 + 16); }
-  if (mr > 4) { c40 = startRow(more, r4); c41 = startRow(more, r4 + 16); }
-  if (mr > 5) { c50 = startRow(more, r5); c51 = startRow(more, r5 + 16); }
   const end = b + (<usize>depth << 5);
   while (b < end) {
     const b0 = v128.load(b);
@@ -70,8 +64,6 @@ function outer(mr: i32, a: usize, b: usize, depth: i32, c: usize, stride: usize,
     if (mr > 1) { s = v128.load32_splat(a, 4); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11); }
     if (mr > 2) { s = v128.load32_splat(a, 8); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21); }
     if (mr > 3) { s = v128.load32_splat(a, 12); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31); }
-    if (mr > 4) { s = v128.load32_splat(a, 16); c40 = madd(s, b0, c40); c41 = madd(s, b1, c41); }
-    if (mr > 5) { s = v128.load32_splat(a, 20); c50 = madd(s, b0, c50); c51 = madd(s, b1, c51); }
     a += <usize>mr << 2;
     b += 32;
   }
@@ -79,8 +71,6 @@ function outer(mr: i32, a: usize, b: usize, depth: i32, c: usize, stride: usize,
   if (mr > 1) finish(r1, c10, c11, bias ? bias + 4 : 0, relu);
   if (mr > 2) finish(r2, c20, c21, bias ? bias + 8 : 0, relu);
   if (mr > 3) finish(r3, c30, c31, bias ? bias + 12 : 0, relu);
-  if (mr > 4) finish(r4, c40, c41, bias ? bias + 16 : 0, relu);
-  if (mr > 5) finish(r5, c50, c51, bias ? bias + 20 : 0, relu);
 }
 
 function outer1(a: usize, b: usize, depth: i32, c: usize, stride: usize, more: bool, bias: usize, relu: bool): void {
@@ -95,17 +85,11 @@ function outer3(a: usize, b: usize, depth: i32, c: usize, stride: usize, more: b
 function outer4(a: usize, b: usize, depth: i32, c: usize, stride: usize, more: bool, bias: usize, relu: bool): void {
   outer(4, a, b, depth, c, stride, more, bias, relu);
 }
-function outer5(a: usize, b: usize, depth: i32, c: usize, stride: usize, more: bool, bias: usize, relu: bool): void {
-  outer(5, a, b, depth, c, stride, more, bias, relu);
-}
-function outer6(a: usize, b: usize, depth: i32, c: usize, stride: usize, more: bool, bias: usize, relu: bool): void {
-  outer(6, a, b, depth, c, stride, more, bias, relu);
-}
 
 /**
- * C[mr × 8] (rows `stride` bytes apart) = Σ_k A[k][row] · B[k][column], added to what C holds if there is `more` to it, then a bias
- * per row (an address, or 0) and ReLU if asked for.
- * The products of one element are added in the order of k, whatever the tile.
+ * C[mr × 8] (rows `stride` bytes apart) = Σ_k A[k][row] · B[k][column], added to what C holds if there is `more` to it, then
+ * a bias per row (an address, or 0) and ReLU if asked for. The products of one element are added in the order of k, whatever
+ * the tile.
  */
 export function outerTile(
   mr: i32, a: usize, b: usize, depth: i32, c: usize, stride: usize, more: bool, bias: usize, relu: bool,
@@ -114,15 +98,16 @@ export function outerTile(
     case 1: outer1(a, b, depth, c, stride, more, bias, relu); break;
     case 2: outer2(a, b, depth, c, stride, more, bias, relu); break;
     case 3: outer3(a, b, depth, c, stride, more, bias, relu); break;
-    case 4: outer4(a, b, depth, c, stride, more, bias, relu); break;
-    case 5: outer5(a, b, depth, c, stride, more, bias, relu); break;
-    default: outer6(a, b, depth, c, stride, more, bias, relu);
+    default: outer4(a, b, depth, c, stride, more, bias, relu);
   }
 }
 
+/** Bytes of the buffer that `outerTileScattered` computes in. */
+export const stagingBytes: usize = 128;
+
 /**
  * As `outerTile` for the first `columns` (1 to 8) of the tile, which lie anywhere: each at its byte offset from C in
- * `columnOffsets` (8 words). The tile is computed in `staging`, a buffer of 6 × 8 floats.
+ * `columnOffsets` (8 words).
  */
 export function outerTileScattered(
   mr: i32, a: usize, b: usize, depth: i32, c: usize, stride: usize, more: bool, bias: usize, relu: bool,
@@ -145,81 +130,66 @@ export function outerTileScattered(
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function dot(mr: i32, nr: i32, a: usize, lda: usize, b: usize, ldb: usize, length: i32, tail: v128, sums: usize): void {
-  const a1 = mr > 1 ? a + lda : a;
-  const a2 = mr > 2 ? a1 + lda : a;
-  const a3 = mr > 3 ? a2 + lda : a;
-  const b1 = nr > 1 ? b + ldb : b;
-  const b2 = nr > 2 ? b1 + ldb : b;
-  let s00 = v128.load(sums), s01 = zero(), s02 = zero();
-  let s10 = zero(), s11 = zero(), s12 = zero();
-  let s20 = zero(), s21 = zero(), s22 = zero();
-  let s30 = zero(), s31 = zero(), s32 = zero();
-  if (nr > 1) s01 = v128.load(sums, 16);
-  if (nr > 2) s02 = v128.load(sums, 32);
-  if (mr > 1) { s10 = v128.load(sums, 48); if (nr > 1) s11 = v128.load(sums, 64); if (nr > 2) s12 = v128.load(sums, 80); }
-  if (mr > 2) { s20 = v128.load(sums, 96); if (nr > 1) s21 = v128.load(sums, 112); if (nr > 2) s22 = v128.load(sums, 128); }
-  if (mr > 3) { s30 = v128.load(sums, 144); if (nr > 1) s31 = v128.load(sums, 160); if (nr > 2) s32 = v128.load(sums, 176); }
-  const whole = <usize>(length & ~3) << 2;
-  let i: usize = 0;
-  for (; i < whole; i += 16) {
-    const x0 = v128.load(b + i);
-    const x1 = nr > 1 ? v128.load(b1 + i) : x0;
-    const x2 = nr > 2 ? v128.load(b2 + i) : x0;
-    let v = v128.load(a + i);
-    s00 = madd(v, x0, s00); if (nr > 1) s01 = madd(v, x1, s01); if (nr > 2) s02 = madd(v, x2, s02);
-    if (mr > 1) { v = v128.load(a1 + i); s10 = madd(v, x0, s10); if (nr > 1) s11 = madd(v, x1, s11); if (nr > 2) s12 = madd(v, x2, s12); }
-    if (mr > 2) { v = v128.load(a2 + i); s20 = madd(v, x0, s20); if (nr > 1) s21 = madd(v, x1, s21); if (nr > 2) s22 = madd(v, x2, s22); }
-    if (mr > 3) { v = v128.load(a3 + i); s30 = madd(v, x0, s30); if (nr > 1) s31 = madd(v, x1, s31); if (nr > 2) s32 = madd(v, x2, s32); }
-  }
-  if (length & 3) {
-    // The rows of b are padded with zeros; what follows a row of a is another row's, so it is masked.
-    const x0 = v128.load(b + i);
-    const x1 = nr > 1 ? v128.load(b1 + i) : x0;
-    const x2 = nr > 2 ? v128.load(b2 + i) : x0;
-    let v = v128.and(v128.load(a + i), tail);
-    s00 = madd(v, x0, s00); if (nr > 1) s01 = madd(v, x1, s01); if (nr > 2) s02 = madd(v, x2, s02);
-    if (mr > 1) { v = v128.and(v128.load(a1 + i), tail); s10 = madd(v, x0, s10); if (nr > 1) s11 = madd(v, x1, s11); if (nr > 2) s12 = madd(v, x2, s12); }
-    if (mr > 2) { v = v128.and(v128.load(a2 + i), tail); s20 = madd(v, x0, s20); if (nr > 1) s21 = madd(v, x1, s21); if (nr > 2) s22 = madd(v, x2, s22); }
-    if (mr > 3) { v = v128.and(v128.load(a3 + i), tail); s30 = madd(v, x0, s30); if (nr > 1) s31 = madd(v, x1, s31); if (nr > 2) s32 = madd(v, x2, s32); }
-  }
-  v128.store(sums, s00);
-  if (nr > 1) v128.store(sums, s01, 16);
-  if (nr > 2) v128.store(sums, s02, 32);
-  if (mr > 1) { v128.store(sums, s10, 48); if (nr > 1) v128.store(sums, s11, 64); if (nr > 2) v128.store(sums, s12, 80); }
-  if (mr > 2) { v128.store(sums, s20, 96); if (nr > 1) v128.store(sums, s21, 112); if (nr > 2) v128.store(sums, s22, 128); }
-  if (mr > 3) { v128.store(sums, s30, 144); if (nr > 1) v128.store(sums, s31, 160); if (nr > 2) v128.store(sums, s32, 176); }
+/** Rows of a `dotTile`: of its left and of its right operand. */
+export const dotRows: i32 = 4;
+export const dotColumns: i32 = 2;
+/** Bytes of its partial sums. */
+export const dotTileBytes: usize = 128;
+
+/** Vectors of a row of `length` elements. */
+export function vectors(length: i32): i32 {
+  return (length + 3) >> 2;
 }
 
-function dot41(a: usize, lda: usize, b: usize, ldb: usize, length: i32, tail: v128, sums: usize): void { dot(4, 1, a, lda, b, ldb, length, tail, sums); }
-function dot42(a: usize, lda: usize, b: usize, ldb: usize, length: i32, tail: v128, sums: usize): void { dot(4, 2, a, lda, b, ldb, length, tail, sums); }
-function dot43(a: usize, lda: usize, b: usize, ldb: usize, length: i32, tail: v128, sums: usize): void { dot(4, 3, a, lda, b, ldb, length, tail, sums); }
-function dot11(a: usize, lda: usize, b: usize, ldb: usize, length: i32, tail: v128, sums: usize): void { dot(1, 1, a, lda, b, ldb, length, tail, sums); }
-function dot12(a: usize, lda: usize, b: usize, ldb: usize, length: i32, tail: v128, sums: usize): void { dot(1, 2, a, lda, b, ldb, length, tail, sums); }
-function dot13(a: usize, lda: usize, b: usize, ldb: usize, length: i32, tail: v128, sums: usize): void { dot(1, 3, a, lda, b, ldb, length, tail, sums); }
-
-/** Bytes of the partial sums of one `dotTile`: 4 × 3 vectors. */
-export const dotTileBytes: usize = 192;
+/**
+ * Interleaves `count` rows (each `stride` bytes after the one before) vector by vector: [length / 4][rows][4]. Missing rows and
+ * lanes past the length are zero.
+ */
+export function packRows(from: usize, stride: usize, count: i32, rows: i32, length: i32, to: usize): void {
+  const step = <usize>rows << 4;
+  const whole = <usize>(length >> 2) << 4;
+  const tail = laneMask(length & 3);
+  for (let row = 0; row < rows; row++) {
+    const source = from + <usize>row * stride;
+    let target = to + (<usize>row << 4);
+    const present = row < count;
+    for (let i: usize = 0; i < whole; i += 16, target += step) v128.store(target, present ? v128.load(source + i) : zero());
+    if (length & 3) v128.store(target, present ? v128.and(v128.load(source + whole), tail) : zero());
+  }
+}
 
 /**
- * Adds to the partial sums of a tile: sums[row][column][lane] += Σ a[row][4i + lane] · b[column][4i + lane].
- * Rows of `a` (1 to 4) are `lda` bytes apart, rows of `b` (1 to 3) `ldb` bytes; rows of `b` are padded with zeros to a
- * multiple of four. The order of additions of one element does not depend on the tile that it is in.
+ * Adds to the partial sums of a tile: sums[row][column][lane] += Σ a[row][4i + lane] · b[column][4i + lane], for four rows and two
+ * columns packed by `packRows`. The order of additions of one element does not depend on the tile that it is in.
  */
-export function dotTile(mr: i32, nr: i32, a: usize, lda: usize, b: usize, ldb: usize, length: i32, tail: v128, sums: usize): void {
-  if (mr == 4) {
-    if (nr == 3) dot43(a, lda, b, ldb, length, tail, sums);
-    else if (nr == 2) dot42(a, lda, b, ldb, length, tail, sums);
-    else dot41(a, lda, b, ldb, length, tail, sums);
-    return;
+export function dotTile(a: usize, b: usize, steps: i32, sums: usize): void {
+  let s00 = v128.load(sums), s01 = v128.load(sums, 16);
+  let s10 = v128.load(sums, 32), s11 = v128.load(sums, 48);
+  let s20 = v128.load(sums, 64), s21 = v128.load(sums, 80);
+  let s30 = v128.load(sums, 96), s31 = v128.load(sums, 112);
+  const end = b + (<usize>steps << 5);
+  while (b < end) {
+    const x0 = v128.load(b);
+    const x1 = v128.load(b, 16);
+    let v = v128.load(a);
+    s00 = madd(v, x0, s00); s01 = madd(v, x1, s01);
+    v = v128.load(a, 16);
+    s10 = madd(v, x0, s10); s11 = madd(v, x1, s11);
+    v = v128.load(a, 32);
+    s20 = madd(v, x0, s20); s21 = madd(v, x1, s21);
+    v = v128.load(a, 48);
+    s30 = madd(v, x0, s30); s31 = madd(v, x1, s31);
+    a += 64;
+    b += 32;
   }
-  for (let row = 0; row < mr; row++) {
-    if (nr == 3) dot13(a, lda, b, ldb, length, tail, sums);
-    else if (nr == 2) dot12(a, lda, b, ldb, length, tail, sums);
-    else dot11(a, lda, b, ldb, length, tail, sums);
-    a += lda;
-    sums += 48;
-  }
+  v128.store(sums, s00); v128.store(sums, s01, 16);
+  v128.store(sums, s10, 32); v128.store(sums, s11, 48);
+  v128.store(sums, s20, 64); v128.store(sums, s21, 80);
+  v128.store(sums, s30, 96); v128.store(sums, s31, 112);
+}
+
+/** Address of the four partial sums of one element in tiles [row / 4][column / 2]. */
+export function dotSum(sums: usize, columnTiles: i32, row: i32, column: i32): usize {
+  const tile = (row >> 2) * columnTiles + (column >> 1);
+  return sums + <usize>tile * dotTileBytes + <usize>((row & 3) * 32 + (column & 1) * 16);
 }

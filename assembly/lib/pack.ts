@@ -80,3 +80,29 @@ export function packPanels(args: usize, thread: i32, threads: i32): void {
     }
   }
 }
+
+/**
+ * Packs a matrix [rows][columns] into tiles of rows for `outerTile`, with depth running over the columns: [columns][rows of
+ * the tile] each.
+ *
+ * Arguments: source, destination, rows, columns.
+ */
+export function packTiles(args: usize, thread: i32, threads: i32): void {
+  const source = pointer(args, 0);
+  const destination = pointer(args, 1);
+  const rows = word(args, 2);
+  const columns = word(args, 3);
+  const tiles = tileCount(rows);
+  const last = shareStart(tiles, thread + 1, threads);
+  for (let tile = shareStart(tiles, thread, threads); tile < last; tile++) {
+    const start = tileStart(rows, tiles, tile);
+    const height = tileStart(rows, tiles, tile + 1) - start;
+    let to = destination + (<usize>(start * columns) << 2);
+    for (let column = 0; column < columns; column++) {
+      for (let row = 0; row < height; row++) {
+        store<f32>(to, load<f32>(source + (<usize>((start + row) * columns + column) << 2)));
+        to += 4;
+      }
+    }
+  }
+}

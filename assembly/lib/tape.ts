@@ -8,14 +8,16 @@ import { add } from '../add';
 import { convolve, convolveBiasGradient, convolveWeightGradient } from '../conv2d';
 import { crossEntropy, crossEntropyGradient } from '../crossEntropy';
 import { dropout } from '../dropout';
-import { linear, linearBiasGradient, linearDataGradient, linearWeightGradient } from '../linear';
+import {
+  linearBiasGradient, linearDataGradientPanels, linearDataGradientRows, linearPanels, linearRows, linearWeightGradient,
+} from '../linear';
 import { lrn, lrnGradient } from '../lrn';
 import { maxPool, maxPoolGradient } from '../maxPool';
 import { relu, reluGradient } from '../relu';
 import { sgd } from '../sgd';
 import { softmax, softmaxGradient } from '../softmax';
 import { barrier } from './barrier';
-import { packPanels, packWeights } from './pack';
+import { packPanels, packTiles, packWeights } from './pack';
 
 declare function now(): f64;
 
@@ -23,11 +25,14 @@ declare function now(): f64;
 export enum Kernel {
   packWeights,
   packPanels,
+  packTiles,
   convolve,
   convolveWeightGradient,
   convolveBiasGradient,
-  linear,
-  linearDataGradient,
+  linearRows,
+  linearPanels,
+  linearDataGradientRows,
+  linearDataGradientPanels,
   linearWeightGradient,
   linearBiasGradient,
   relu,
@@ -49,11 +54,14 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
   switch (kernel) {
     case Kernel.packWeights: packWeights(args, thread, threads); break;
     case Kernel.packPanels: packPanels(args, thread, threads); break;
+    case Kernel.packTiles: packTiles(args, thread, threads); break;
     case Kernel.convolve: convolve(args, thread, threads); break;
     case Kernel.convolveWeightGradient: convolveWeightGradient(args, thread, threads); break;
     case Kernel.convolveBiasGradient: convolveBiasGradient(args, thread, threads); break;
-    case Kernel.linear: linear(args, thread, threads); break;
-    case Kernel.linearDataGradient: linearDataGradient(args, thread, threads); break;
+    case Kernel.linearRows: linearRows(args, thread, threads); break;
+    case Kernel.linearPanels: linearPanels(args, thread, threads); break;
+    case Kernel.linearDataGradientRows: linearDataGradientRows(args, thread, threads); break;
+    case Kernel.linearDataGradientPanels: linearDataGradientPanels(args, thread, threads); break;
     case Kernel.linearWeightGradient: linearWeightGradient(args, thread, threads); break;
     case Kernel.linearBiasGradient: linearBiasGradient(args, thread, threads); break;
     case Kernel.relu: relu(args, thread, threads); break;

@@ -6,7 +6,7 @@ import type { Backend, BackendInfo, CompileOptions, Executable, Storage } from '
 import { WasmDevice } from './device.js';
 import { WasmExecutable } from './executable.js';
 import { Heap, mostPages, pageBytes } from './heap.js';
-import { legalAlgorithms } from './lower/lower.js';
+import { algorithmNames } from './lower/lower.js';
 import { compile, instantiate } from './module.js';
 import { enableRelaxedSimd, inNode, relaxedSimdAvailable, sharedMemoryAvailable, simdAvailable } from './simd.js';
 import { WasmStorage } from './storage.js';
@@ -90,8 +90,8 @@ class WasmBackend implements Backend {
     return new WasmStorage(this.device, type, label);
   }
 
-  algorithms(_graph: Graph, node: Node): readonly string[] {
-    return legalAlgorithms(node);
+  algorithms(graph: Graph, node: Node): readonly string[] {
+    return algorithmNames(graph, node);
   }
 
   compile(graph: Graph, variables: ReadonlyMap<number, Storage>, options: CompileOptions = {}): Promise<Executable> {

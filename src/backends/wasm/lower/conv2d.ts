@@ -14,9 +14,9 @@ const blockDepth = 512;
 const panelBytes = 256 * 1024;
 /** Scratch of `convolve` before its panels. */
 const convolveHeader = 384;
-/** im2col columns that the weight gradient packs at a time, a multiple of three. */
-const columnBlock = 24;
-/** Positions of a stretch of the weight gradient: seven rows of them stay in the first-level cache. */
+/** im2col columns that the weight gradient packs at a time, an even number. */
+const columnBlock = 32;
+/** Positions of a stretch of the weight gradient: six rows of them stay in the first-level cache. */
 const stretchPositions = 512;
 
 /** How one product of the implicit matrix product finds its operands along one axis. */
@@ -229,12 +229,12 @@ export function lowerConv2dWeightGradient(context: LowerContext): void {
   const rows = g.outChannels / g.groups;
   const outRows = Math.min(g.outHeight, Math.max(1, Math.floor(stretchPositions / g.outWidth)));
   const packedRow = Math.ceil((outRows * g.outWidth) / 4) * 16;
-  const sums = Math.ceil(rows / 4) * (columnBlock / 3) * 192;
+  const sums = Math.ceil(rows / 4) * (columnBlock / 2) * 128;
   context.step('convolveWeightGradient', [
     context.input(0),
     context.input(1),
     context.output(0),
-    ...context.scratch(sums + columnBlock * packedRow),
+    ...context.scratch(sums + (2 + 4 + columnBlock) * packedRow),
     g.batch,
     g.groups,
     g.inChannels / g.groups,

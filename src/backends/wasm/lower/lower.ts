@@ -6,7 +6,7 @@ import { BackendError, GraphError } from '../../../errors.js';
 import type { Graph, Node } from '../../../graph/graph.js';
 import { bytesOf } from '../../../ops/define.js';
 import { type Buffer, type LowerContext, type Lowered, type Step, slack, type Word } from './program.js';
-import { type Algorithm, algorithms } from './rules.js';
+import { type Algorithm, legalAlgorithms } from './rules.js';
 
 export interface LowerOptions {
   readonly threads: number;
@@ -14,9 +14,9 @@ export interface LowerOptions {
   readonly algorithms?: Readonly<Record<string, string>>;
 }
 
-export function legalAlgorithms(node: Node): readonly string[] {
-  if (node.op.alias) return ['alias'];
-  return (algorithms[node.op.name] ?? []).map((algorithm) => algorithm.name);
+/** Names of the legal algorithms of a node, the default first. */
+export function algorithmNames(graph: Graph, node: Node): readonly string[] {
+  return node.op.alias ? ['alias'] : legalAlgorithms(graph, node).map(({ name }) => name);
 }
 
 export function lower(graph: Graph, options: LowerOptions): Lowered {
@@ -111,8 +111,9 @@ class Lowering {
   }
 
   private algorithm(node: Node): Algorithm {
-    const legal = algorithms[node.op.name];
-    if (!legal) throw new BackendError(`the wasm backend has no kernel for op ${node.op.name} (node '${node.name}')`);
+    const legal = legalAlgorithms(this.graph, node);
+    if (legal.length === 0)
+      throw new BackendError(`the wasm backend has no kernel for op ${node.op.name} (node '${node.name}')`);
     const forced = this.options.algorithms?.[node.name] ?? this.options.algorithms?.[node.op.name];
     if (forced === undefined) return legal[0];
     const found = legal.find((algorithm) => algorithm.name === forced);

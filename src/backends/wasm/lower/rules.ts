@@ -1,17 +1,28 @@
 /** Every op's lowering, by name. */
+import type { Graph, Node } from '../../../graph/graph.js';
 import { elements } from '../../../ops/define.js';
 import { type DropoutAttributes, keepScale, keepThreshold } from '../../../ops/dropout.js';
 import { type LrnAttributes, lrnCoefficient } from '../../../ops/lrn.js';
 import { type MaxPoolAttributes, maxPoolGeometry } from '../../../ops/maxPool.js';
 import type { SgdAttributes } from '../../../ops/sgd.js';
 import { lowerConv2d, lowerConv2dBiasGradient, lowerConv2dDataGradient, lowerConv2dWeightGradient } from './conv2d.js';
-import { lowerLinear, lowerLinearBiasGradient, lowerLinearDataGradient, lowerLinearWeightGradient } from './linear.js';
+import {
+  lowerLinearBiasGradient,
+  lowerLinearDataGradientPanels,
+  lowerLinearDataGradientRows,
+  lowerLinearPanels,
+  lowerLinearRows,
+  lowerLinearWeightGradient,
+  worthPanels,
+} from './linear.js';
 import { countOf, float, type LowerContext, type LowerRule } from './program.js';
 
 /** One algorithm of an op: its name in plans and reports, and what it emits. */
 export interface Algorithm {
   readonly name: string;
   readonly lower: LowerRule;
+  /** Whether the shapes are such that it goes before the others; by default the first of the list does. */
+  readonly preferred?: (shapes: Pick<LowerContext, 'node' | 'shape'>) => boolean;
 }
 
 /** Positions of all channels that the LRN kernels hold at a time, in bytes. */
@@ -149,14 +160,20 @@ function rowwise(kernel: string, matrix: number): readonly Algorithm[] {
   ];
 }
 
-/** Legal algorithms of each op, the default first. */
-export const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
+/** Legal algorithms of each op. */
+const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   conv2d: [{ name: 'im2col', lower: lowerConv2d }],
   conv2dDataGradient: [{ name: 'im2col', lower: lowerConv2dDataGradient }],
   conv2dWeightGradient: [{ name: 'im2col', lower: lowerConv2dWeightGradient }],
   conv2dBiasGradient: [{ name: 'simd', lower: lowerConv2dBiasGradient }],
-  linear: [{ name: 'rows', lower: lowerLinear }],
-  linearDataGradient: [{ name: 'rows', lower: lowerLinearDataGradient }],
+  linear: [
+    { name: 'rows', lower: lowerLinearRows },
+    { name: 'panels', lower: lowerLinearPanels, preferred: worthPanels(4) },
+  ],
+  linearDataGradient: [
+    { name: 'rows', lower: lowerLinearDataGradientRows },
+    { name: 'panels', lower: lowerLinearDataGradientPanels, preferred: worthPanels(8) },
+  ],
   linearWeightGradient: [{ name: 'panels', lower: lowerLinearWeightGradient }],
   linearBiasGradient: [{ name: 'simd', lower: lowerLinearBiasGradient }],
   relu: elementwise('relu'),
@@ -173,3 +190,11 @@ export const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   crossEntropyGradient: rowwise('crossEntropyGradient', 1),
   sgd: [{ name: 'fused', lower: lowerSgd }],
 };
+
+/** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes alone decide. */
+export function legalAlgorithms(graph: Graph, node: Node): readonly Algorithm[] {
+  const legal = algorithms[node.op.name] ?? [];
+  const shapes = { node, shape: (id: number) => graph.values[id].shape };
+  const preferred = legal.find((algorithm) => algorithm.preferred?.(shapes));
+  return preferred ? [preferred, ...legal.filter((algorithm) => algorithm !== preferred)] : legal;
+}
