@@ -36,7 +36,11 @@ export function random(shape: readonly number[], seed: number, least = 0, most =
 }
 
 /** Evaluates an op as a graph would: attributes, shape rule, reference. */
-export function evaluate<A extends Attributes>(op: Op<A>, inputs: readonly Tensor64[], given: Partial<A>): (Tensor64 & Judged)[] {
+export function evaluate<A extends Attributes>(
+  op: Op<A>,
+  inputs: readonly Tensor64[],
+  given: Partial<A>,
+): (Tensor64 & Judged)[] {
   const attributes = op.attributes(given);
   const types = op.infer(attributes, inputs);
   return op.reference(attributes, inputs, exactAccuracy).map((judged, i) => ({ ...types[i], ...judged }));

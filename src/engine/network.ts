@@ -1,0 +1,331 @@
+import type { Backend, Executable, RunOptions, RunResult } from '../backends/backend.js';
+import { ArgumentError, TandemError } from '../errors.js';
+import { GraphBuilder } from '../graph/builder.js';
+import { gradientName } from '../graph/differentiate.js';
+import type { SgdAttributes } from '../ops/sgd.js';
+import type { Plan } from '../plan/plan.js';
+import type { NetworkDefinition } from './definition.js';
+import { gradientsGraph, inferenceGraph, lossGraph, lossSeed, momentumName, stepGraph } from './graphs.js';
+import { checkCount, checkImages, checkLabels, checkRate } from './inputs.js';
+import { topAccuracy } from './metrics.js';
+import { ParameterStore, type WeightSource } from './parameters.js';
+import { foldLayers, median, type Profile } from './profile.js';
+import { ProgramCache } from './programs.js';
+import { split64 } from './random.js';
+import type {
+  ForwardOptions,
+  ForwardResult,
+  Frozen,
+  GradientsOptions,
+  GradientsResult,
+  NetworkOptions,
+  ProfileOptions,
+  Step,
+  StepOptions,
+  VariableInfo,
+} from './types.js';
+
+/**
+ * A model with its parameters on a backend. Any batch size will do: it is read off the length of `images`, and the
+ * program for it is compiled when first met. Calls may be made without awaiting those before; they take effect in the order
+ * in which they were made. Arrays that are handed in must not change until the call has settled.
+ */
+export class Network<M extends NetworkDefinition = NetworkDefinition> {
+  readonly seed: number;
+  /** All variables that hold what the network is: initial values, training and loading write them. */
+  readonly store: ParameterStore;
+  private readonly programs: ProgramCache;
+  private readonly optimizer: Partial<SgdAttributes>;
+  private readonly defaultRate: number;
+  private readonly nodeNames: readonly string[];
+  private frozenNames: ReadonlySet<string> = new Set();
+  private steps = 0;
+  /** The last of the calls under way. */
+  private tail: Promise<unknown> = Promise.resolve();
+  private closing: Promise<void> | undefined;
+  /** Logits of the last step, for its accuracies. */
+  private stepLogits = new Float32Array(0);
+
+  /** Networks are made by `Engine.network`. */
+  constructor(
+    backend: Backend,
+    readonly model: M,
+    options: NetworkOptions,
+    private readonly onClose: () => void,
+  ) {
+    this.seed = checkCount('seed', options.seed ?? 1);
+    this.defaultRate = checkRate(options.learningRate ?? model.recipe?.learningRate ?? 0.01);
+    this.optimizer = { ...model.recipe?.optimizer, ...options.optimizer };
+    const smallest = lossGraph(model, 1, false);
+    this.nodeNames = smallest.nodes.map(({ name }) => name).filter((name) => name !== 'loss');
+    this.store = new ParameterStore(backend, this.seed);
+    this.store.declare(smallest);
+    this.store.declare(momentumGraph(model.name, this.store));
+    this.programs = new ProgramCache(backend, this.store, { algorithms: options.algorithms });
+    this.freeze(options.frozen ?? []);
+  }
+
+  /** Fills the parameters; called once by `Engine.network`. */
+  initialise(weights: WeightSource | undefined): Promise<void> {
+    return this.enqueue(undefined, () => this.store.initialise(weights));
+  }
+
+  /** Parameters in the order of the layers; their content is read and written by name. */
+  get parameters(): readonly VariableInfo[] {
+    return this.describe('parameter');
+  }
+
+  /** The optimizer's variables, zero before the first step. With `parameters` and `stepCounter` they are all that resuming needs. */
+  get states(): readonly VariableInfo[] {
+    return this.describe('state');
+  }
+
+  /** Number of steps taken: with the seed it decides the masks of dropout. Set it to resume. */
+  get stepCounter(): number {
+    return this.steps;
+  }
+
+  set stepCounter(count: number) {
+    this.steps = checkCount('stepCounter', count);
+  }
+
+  /** Replaces the set of parameters that `step` leaves alone, from the next call on. */
+  freeze(frozen: Frozen): void {
+    const names = this.store.names();
+    if (typeof frozen === 'function') {
+      this.frozenNames = new Set(names.filter(frozen));
+      return;
+    }
+    const matches = (wanted: string) => names.filter((name) => name === wanted || name.startsWith(`${wanted}.`));
+    for (const wanted of frozen) {
+      if (matches(wanted).length === 0) {
+        throw new ArgumentError(`frozen: there is no parameter or layer '${wanted}'; there are ${names.join(', ')}`);
+      }
+    }
+    this.frozenNames = new Set(frozen.flatMap(matches));
+  }
+
+  /**
+   * Logits and probabilities of a batch, without dropout.
+   *
+   * @param images [N, C, H, W], preprocessed as the model wants it
+   * @throws InputError for a wrong length, NaN or infinities
+   */
+  async forward(images: Float32Array, options: ForwardOptions = {}): Promise<ForwardResult> {
+    const batch = checkImages(this.model, images);
+    const layers = this.layerNames(options.layers ?? false);
+    return this.enqueue(options.signal, async () => {
+      const program = await this.inference(batch, layers);
+      const { outputs } = await program.run({ images }, { into: options.into, signal: options.signal });
+      return {
+        logits: outputs.logits,
+        probabilities: outputs.probabilities,
+        layers: Object.fromEntries(layers.map((name) => [name, outputs[name]])),
+      };
+    });
+  }
+
+  /**
+   * One training step: forward with dropout, backward, and the update of every parameter that is not frozen.
+   *
+   * @param images [N, C, H, W]
+   * @param labels N class indices
+   * @throws InputError for images or labels that cannot be
+   */
+  async step(images: Float32Array, labels: ArrayLike<number>, options: StepOptions = {}): Promise<Step> {
+    const batch = checkImages(this.model, images);
+    const checked = checkLabels(this.model, labels, batch);
+    const rate = checkRate(options.learningRate ?? this.defaultRate);
+    const trained = this.trained();
+    return this.enqueue(options.signal, async () => {
+      const program = await this.training(batch, trained);
+      const { classes } = this.model;
+      if (this.stepLogits.length !== batch * classes) this.stepLogits = new Float32Array(batch * classes);
+      const { outputs } = await program.run(this.stepInputs(images, checked, rate), {
+        into: { logits: this.stepLogits },
+        signal: options.signal,
+      });
+      this.steps++;
+      return {
+        batch,
+        loss: Promise.resolve(outputs.loss[0]),
+        top1: Promise.resolve(topAccuracy(outputs.logits, classes, checked, 1)),
+        top5: Promise.resolve(topAccuracy(outputs.logits, classes, checked, 5)),
+      };
+    });
+  }
+
+  /** Loss of a batch and its gradients by name; changes nothing. */
+  async gradients(
+    images: Float32Array,
+    labels: ArrayLike<number>,
+    options: GradientsOptions = {},
+  ): Promise<GradientsResult> {
+    const batch = checkImages(this.model, images);
+    const checked = checkLabels(this.model, labels, batch);
+    const of = options.of ?? this.trained();
+    const into = Object.entries(options.into ?? {}).map(([name, array]) => [gradientName(name), array]);
+    return this.enqueue(options.signal, async () => {
+      for (const name of of) if (name !== 'images') this.store.shape(name);
+      const program = await this.backward(batch, of, options.dropout ?? true);
+      const { outputs } = await program.run(this.gradientInputs(images, checked), {
+        into: Object.fromEntries(into),
+        signal: options.signal,
+      });
+      return {
+        loss: outputs.loss[0],
+        logits: outputs.logits,
+        gradients: Object.fromEntries(of.map((name) => [name, outputs[gradientName(name)]])),
+      };
+    });
+  }
+
+  /** Content of a variable by name, copied out, into `into` when given. */
+  async read(name: string, into?: Float32Array): Promise<Float32Array> {
+    return this.enqueue(undefined, () => this.store.read(name, into));
+  }
+
+  /** @throws ArgumentError for an unknown name, InputError for a wrong number of elements */
+  async write(name: string, data: Float32Array): Promise<void> {
+    return this.enqueue(undefined, () => this.store.write(name, data));
+  }
+
+  /**
+   * Time per layer, median over several runs. 'backward' leaves the forward layers out of the table; 'step' really trains.
+   *
+   * @param labels not needed for 'forward'
+   */
+  async profile(
+    mode: Profile['mode'],
+    images: Float32Array,
+    labels?: ArrayLike<number>,
+    options: ProfileOptions = {},
+  ): Promise<Profile> {
+    const batch = checkImages(this.model, images);
+    const repeats = checkCount('repeats', options.repeats ?? 5, 1);
+    const checked = mode === 'forward' ? new Int32Array(batch) : checkLabels(this.model, labels ?? [], batch);
+    const trained = this.trained();
+    return this.enqueue(options.signal, async () => {
+      const run: RunOptions = { timings: true, signal: options.signal };
+      const program = await this.programOf(mode, batch, trained);
+      const once = async (): Promise<RunResult> => {
+        if (mode === 'forward') return program.run({ images }, run);
+        if (mode === 'backward') return program.run(this.gradientInputs(images, checked), { ...run, fetch: ['loss'] });
+        const result = await program.run(this.stepInputs(images, checked, this.defaultRate), run);
+        this.steps++;
+        return result;
+      };
+      await once();
+      const timings: Float64Array[] = [];
+      const walls: number[] = [];
+      for (let i = 0; i < repeats; i++) {
+        const start = performance.now();
+        const result = await once();
+        walls.push(performance.now() - start);
+        if (result.timings) timings.push(result.timings);
+      }
+      const layers = foldLayers(program.plan, timings, mode === 'backward' ? ['backward'] : undefined);
+      const totalMs = layers.reduce((total, { ms }) => total + ms, 0);
+      return { mode, batch, repeats, layers, totalMs, wallMs: median(walls) };
+    });
+  }
+
+  /** How a batch will be computed; compiles, runs nothing. */
+  async plan({ mode, batch }: { mode: 'inference' | 'training'; batch: number }): Promise<Plan> {
+    checkCount('batch', batch, 1);
+    const trained = this.trained();
+    return this.enqueue(undefined, async () => {
+      const program = await this.programOf(mode === 'inference' ? 'forward' : 'step', batch, trained);
+      return program.plan;
+    });
+  }
+
+  /** Waits for the calls under way and frees everything. */
+  close(): Promise<void> {
+    this.closing ??= this.tail.then(() => {
+      this.programs.clear();
+      this.store.close();
+      this.onClose();
+    });
+    return this.closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Calls of one network follow one another, whether or not they are awaited, and whether or not one of them fails. */
+  private enqueue<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    if (this.closing) return Promise.reject(new TandemError(`network '${this.model.name}' is closed`));
+    const result = this.tail.then(() => {
+      signal?.throwIfAborted();
+      return work();
+    });
+    this.tail = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  private programOf(mode: Profile['mode'], batch: number, trained: readonly string[]): Promise<Executable> {
+    if (mode === 'forward') return this.inference(batch, []);
+    if (mode === 'backward') return this.backward(batch, trained, true);
+    return this.training(batch, trained);
+  }
+
+  private inference(batch: number, layers: readonly string[]): Promise<Executable> {
+    return this.programs.get(`inference ${batch} ${layers}`, () => inferenceGraph(this.model, batch, layers));
+  }
+
+  private backward(batch: number, of: readonly string[], dropout: boolean): Promise<Executable> {
+    const key = `gradients ${batch} ${dropout} ${of}`;
+    return this.programs.get(key, () => gradientsGraph(this.model, batch, of, dropout));
+  }
+
+  private training(batch: number, trained: readonly string[]): Promise<Executable> {
+    if (trained.length === 0) throw new ArgumentError('all parameters are frozen: there is nothing to train');
+    return this.programs.get(`step ${batch} ${trained}`, () => stepGraph(this.model, batch, trained, this.optimizer));
+  }
+
+  private gradientInputs(images: Float32Array, labels: Int32Array) {
+    const random = Int32Array.from([...split64(this.seed), ...split64(this.steps)]);
+    return { images, labels, random, [lossSeed]: Float32Array.of(1) };
+  }
+
+  private stepInputs(images: Float32Array, labels: Int32Array, rate: number) {
+    return { ...this.gradientInputs(images, labels), learningRate: Float32Array.of(rate) };
+  }
+
+  private trained(): string[] {
+    return this.store.names().filter((name) => !this.frozenNames.has(name));
+  }
+
+  private describe(role: VariableInfo['role']): VariableInfo[] {
+    return this.store.names(role).map((name) => ({
+      name,
+      shape: this.store.shape(name),
+      role,
+      frozen: this.frozenNames.has(name),
+    }));
+  }
+
+  private layerNames(layers: boolean | readonly string[]): readonly string[] {
+    if (layers === false) return [];
+    if (layers === true) return this.nodeNames;
+    for (const name of layers) {
+      if (this.nodeNames.includes(name)) continue;
+      throw new ArgumentError(`layers: there is no node '${name}'; there are ${this.nodeNames.join(', ')}`);
+    }
+    return layers;
+  }
+}
+
+/** A graph that only declares the optimizer's variables, so that they can be read and written before the first step. */
+function momentumGraph(name: string, store: ParameterStore) {
+  const g = new GraphBuilder(name);
+  for (const parameter of store.names()) {
+    g.variable(momentumName(parameter), store.shape(parameter), { kind: 'constant', value: 0 }, { role: 'state' });
+  }
+  return g.build();
+}

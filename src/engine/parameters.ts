@@ -1,0 +1,132 @@
+import type { Backend, Storage } from '../backends/backend.js';
+import { ArgumentError, InputError } from '../errors.js';
+import type { Graph, VariableSpec } from '../graph/graph.js';
+import { elements, formatShape, sameShape, type TensorType } from '../ops/define.js';
+import { initialValues } from './random.js';
+
+/** Where initial weights may come from; a `Map` of arrays is one. Names that it does not give are drawn. */
+export interface WeightSource {
+  get(name: string): Float32Array | undefined | Promise<Float32Array | undefined>;
+  keys?(): Iterable<string>;
+}
+
+interface Variable {
+  readonly type: TensorType;
+  readonly spec: VariableSpec;
+  /** Made when a program or a caller first needs it: an optimizer's state takes no memory before the first step. */
+  storage?: Storage;
+  /** Settles when the storage holds its initial value. */
+  initialised?: Promise<void>;
+}
+
+/**
+ * The variables of one network by name, in the backend's memory. It outlives the programs that read and write it:
+ * training, evaluation and ragged batches all work on the same storage.
+ */
+export class ParameterStore {
+  private readonly variables = new Map<string, Variable>();
+
+  /** @param seed of the initial values: the same seed gives the same values, whatever other variables there are */
+  constructor(
+    private readonly backend: Backend,
+    readonly seed: number,
+  ) {}
+
+  /** Takes note of the variables of a graph; those that are known already must have the shape that they have there. */
+  declare(graph: Graph): void {
+    for (const { kind, name, dtype, shape, variable } of graph.values) {
+      if (kind !== 'variable' || !variable) continue;
+      const known = this.variables.get(name);
+      if (!known) this.variables.set(name, { type: { dtype, shape }, spec: variable });
+      else if (!sameShape(known.type.shape, shape)) {
+        throw new ArgumentError(
+          `'${name}' has shape ${formatShape(known.type.shape)}, graph '${graph.name}' wants ${formatShape(shape)}`,
+        );
+      }
+    }
+  }
+
+  /** Names of all variables of a role, in the order of their declaration. */
+  names(role: VariableSpec['role'] = 'parameter'): string[] {
+    return [...this.variables].filter(([, { spec }]) => spec.role === role).map(([name]) => name);
+  }
+
+  /** @throws ArgumentError for a name that is not here */
+  shape(name: string): readonly number[] {
+    return this.find(name).type.shape;
+  }
+
+  spec(name: string): VariableSpec {
+    return this.find(name).spec;
+  }
+
+  /** Gives each parameter its first value: from `weights`, or drawn. */
+  async initialise(weights?: WeightSource): Promise<void> {
+    const unknown = [...(weights?.keys?.() ?? [])].filter((name) => !this.variables.has(name));
+    if (unknown.length > 0) this.find(unknown[0]);
+    for (const name of this.names()) {
+      const data = await weights?.get(name);
+      if (data) await this.write(name, data);
+      else await this.storage(name);
+    }
+  }
+
+  /** Storage of each variable of a declared graph, by value id. */
+  async storages(graph: Graph): Promise<Map<number, Storage>> {
+    const storages = new Map<number, Storage>();
+    for (const value of graph.values) {
+      if (value.kind === 'variable') storages.set(value.id, await this.storage(value.name));
+    }
+    return storages;
+  }
+
+  /** Copies a variable out, into `into` when given. */
+  async read(name: string, into?: Float32Array): Promise<Float32Array> {
+    if (into) this.checkLength(name, into);
+    return (await this.storage(name)).read(into);
+  }
+
+  /** @throws InputError when the number of elements is not that of the variable's shape */
+  async write(name: string, data: Float32Array): Promise<void> {
+    this.checkLength(name, data);
+    const variable = this.find(name);
+    variable.storage ??= this.backend.allocate(variable.type, name);
+    await variable.storage.write(data);
+  }
+
+  /** Frees all memory; the store cannot be used afterwards. */
+  close(): void {
+    for (const { storage } of this.variables.values()) storage?.free();
+    this.variables.clear();
+  }
+
+  private find(name: string): Variable {
+    const variable = this.variables.get(name);
+    if (variable) return variable;
+    throw new ArgumentError(
+      `there is no variable '${name}'; there are ${[...this.variables.keys()].join(', ') || 'none'}`,
+    );
+  }
+
+  private checkLength(name: string, data: Float32Array): void {
+    const { shape } = this.find(name).type;
+    if (!(data instanceof Float32Array) || data.length !== elements(shape)) {
+      const given = data instanceof Float32Array ? `${data.length} numbers` : String(data);
+      throw new InputError(
+        `'${name}': expected float32 ${formatShape(shape)}, ${elements(shape)} numbers, got ${given}`,
+      );
+    }
+  }
+
+  /** The storage of a variable, holding its initial value if nothing was written yet. */
+  private async storage(name: string): Promise<Storage> {
+    const variable = this.find(name);
+    if (!variable.storage) {
+      variable.storage = this.backend.allocate(variable.type, name);
+      const { init } = variable.spec;
+      variable.initialised = variable.storage.write(initialValues(init, variable.type.shape, this.seed, name));
+    }
+    await variable.initialised;
+    return variable.storage;
+  }
+}

@@ -1,0 +1,84 @@
+/** What goes into and comes out of the methods of `Network`. */
+import type { SgdAttributes } from '../ops/sgd.js';
+import type { WeightSource } from './parameters.js';
+
+/** Names of parameters ('conv1.weight') or of layers ('conv1': all of its parameters), or a test of a parameter's name. */
+export type Frozen = readonly string[] | ((parameter: string) => boolean);
+
+export interface NetworkOptions {
+  /** Of initial values and of dropout: an integer from 0 to 2⁵³ − 1; 1 by default. */
+  readonly seed?: number;
+  /** Parameters that `step` leaves alone; nothing is computed for them. */
+  readonly frozen?: Frozen;
+  /** Replaces attributes of the optimizer in the model's recipe. */
+  readonly optimizer?: Partial<SgdAttributes>;
+  /** Of `step`; that of the model's recipe by default. */
+  readonly learningRate?: number;
+  /** Parameters that are not drawn but given. */
+  readonly weights?: WeightSource;
+  /** Forces algorithms: node name or op name → algorithm name. */
+  readonly algorithms?: Readonly<Record<string, string>>;
+}
+
+export interface ForwardOptions {
+  /** Arrays that results are written into, by name; the others get fresh ones. */
+  readonly into?: Readonly<Record<string, Float32Array>>;
+  /** Also returns what these nodes compute ('conv1', 'relu1', …); true for all of them. Nothing is fused across them. */
+  readonly layers?: boolean | readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+export interface ForwardResult {
+  /** [N, classes] */
+  readonly logits: Float32Array;
+  /** Softmax of the logits, [N, classes]. */
+  readonly probabilities: Float32Array;
+  /** By node name; empty unless asked for. */
+  readonly layers: Readonly<Record<string, Float32Array>>;
+}
+
+export interface StepOptions {
+  readonly learningRate?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Figures of one training step, of before its update. */
+export interface Step {
+  readonly batch: number;
+  /** Mean cross-entropy over the batch. It may be infinite or NaN: training that diverges is for the caller to see. */
+  readonly loss: Promise<number>;
+  /** Share of the batch, from 0 to 1, whose label has the largest logit, or one of the five largest. */
+  readonly top1: Promise<number>;
+  readonly top5: Promise<number>;
+}
+
+export interface GradientsOptions {
+  /** Names of parameters, or 'images' for the gradient with respect to the input; all that is not frozen by default. */
+  readonly of?: readonly string[];
+  /** False leaves dropout out; otherwise the mask is that of the next `step`. */
+  readonly dropout?: boolean;
+  readonly into?: Readonly<Record<string, Float32Array>>;
+  readonly signal?: AbortSignal;
+}
+
+export interface GradientsResult {
+  readonly loss: number;
+  /** [N, classes] */
+  readonly logits: Float32Array;
+  /** ∂loss/∂value by the value's name, in its shape. */
+  readonly gradients: Readonly<Record<string, Float32Array>>;
+}
+
+export interface VariableInfo {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** 'state' belongs to the optimizer ('conv1.weight/momentum'). */
+  readonly role: 'parameter' | 'state';
+  readonly frozen: boolean;
+}
+
+export interface ProfileOptions {
+  /** Timed runs, 5 by default, after one that is not counted. */
+  readonly repeats?: number;
+  readonly signal?: AbortSignal;
+}

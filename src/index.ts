@@ -1,0 +1,73 @@
+/** The public API, all of it. Importing it starts nothing and loads no module of Node: backends and files are opened on use. */
+import type { BackendOptions } from './backends/open.js';
+import type { Engine } from './engine/engine.js';
+import type { VerifyOptions, VerifyReport } from './verify/verify.js';
+
+export type { BackendInfo, CompileOptions, RunOptions, RunResult, TypedArray } from './backends/backend.js';
+export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
+export { type Pixels, type Resizing, readImage } from './data/image.js';
+export { loadImages, preprocessImage } from './data/preprocess.js';
+export type { NetworkDefinition } from './engine/definition.js';
+export type { Engine, ProgramOptions } from './engine/engine.js';
+export { gradientsGraph, inferenceGraph, lossGraph, stepGraph } from './engine/graphs.js';
+export type { Network } from './engine/network.js';
+export type { ParameterStore, WeightSource } from './engine/parameters.js';
+export type { LayerProfile, Profile } from './engine/profile.js';
+export type { Program } from './engine/program.js';
+export type {
+  ForwardOptions,
+  ForwardResult,
+  Frozen,
+  GradientsOptions,
+  GradientsResult,
+  NetworkOptions,
+  ProfileOptions,
+  Step,
+  StepOptions,
+  VariableInfo,
+} from './engine/types.js';
+export * from './errors.js';
+export { loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
+export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
+export {
+  openSafetensors,
+  parseSafetensors,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+  safetensorsChunks,
+  type TensorSource,
+  writeSafetensors,
+} from './formats/safetensors.js';
+export { GraphBuilder, type NodeOptions, type VariableOptions } from './graph/builder.js';
+export { differentiate, gradientName } from './graph/differentiate.js';
+export type { Graph, Initializer, Node, Value, VariableSpec } from './graph/graph.js';
+export { optimize, withOutputs } from './graph/passes.js';
+export { type CaffeAlexnetOptions, caffeAlexnet } from './models/caffeAlexnet.js';
+export type { Built, Model, Preprocessing, Recipe, Schedule } from './models/model.js';
+export { preset, presets } from './models/presets.js';
+export { type Attributes, type Cost, type DType, defineOp, type Op, type TensorType } from './ops/define.js';
+export { findOp, ops } from './ops/registry.js';
+export type { Plan, PlanBuffer, PlanStep } from './plan/plan.js';
+
+export type { Contestant, VerifyOptions, VerifyReport, VerifyResult } from './verify/verify.js';
+
+// What follows is loaded on first use: every module takes its time, and an import should take none.
+
+/**
+ * Opens a backend: by default WebAssembly with the threads and the SIMD level found here (`engine.info` tells).
+ *
+ * @throws ArgumentError for an option that cannot be
+ * @throws BackendError when what was asked for is not to be had here
+ */
+export async function openEngine(options: BackendOptions = {}): Promise<Engine> {
+  return (await import('./engine/engine.js')).openEngine(options);
+}
+
+/**
+ * Cross-checks kernels: see `VerifyOptions`.
+ *
+ * @throws ArgumentError for an unknown op, an algorithm that no node has, or no backend
+ */
+export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  return (await import('./verify/verify.js')).verify(options);
+}
