@@ -1,0 +1,56 @@
+import { type LinearAttributes, linear } from '../../ops/linear.js';
+import { type Case, type DataKind, makeCase, tensor, variable, withIntegers } from '../case.js';
+
+type Options = { readonly label?: string; readonly data?: DataKind };
+
+/** x [N, K], weight [O, K] and a bias. */
+function layer(n: number, k: number, o: number, given: Partial<LinearAttributes> = {}, options: Options = {}): Case {
+  return makeCase(linear, [tensor(n, k), variable(o, k), variable(o)], given, options);
+}
+
+const alexnet = [
+  layer(1, 9216, 4096, { activation: 'relu' }, { label: 'fc6' }),
+  layer(1, 4096, 4096, { activation: 'relu' }, { label: 'fc7' }),
+  layer(1, 4096, 1000, {}, { label: 'fc8' }),
+];
+
+/** Batches around the widths of a register tile; K and O leave every remainder. */
+const batches = [1, 2, 3, 4, 5, 6, 7, 8, 16, 17].map((n, i) => layer(n, 61 + i, 30 + 3 * i));
+
+const sums = [1, 2, 3, 4, 5, 7, 9, 15, 16].map((k) => layer(3, k, 10));
+
+const units = [1, 2, 3, 4, 5, 6, 7, 9, 11, 13].map((o) => layer(2, 19, o));
+
+/** The matrix-vector product of batch 1: rows and columns that leave every remainder. */
+const vectors = [
+  [9, 1],
+  [37, 2],
+  [34, 3],
+  [35, 5],
+  [70, 6],
+  [101, 7],
+  [259, 9],
+  [1027, 66],
+].map(([k, o]) => layer(1, k, o, { activation: 'relu' }));
+
+/** More than one block of each loop of a blocked product. */
+const blocks = [layer(9, 1031, 29), layer(70, 65, 71, { activation: 'relu' }), layer(5, 37, 530), layer(300, 13, 7)];
+
+const options = [
+  makeCase(linear, [tensor(3, 18), variable(7, 18)], {}, { label: 'no bias' }),
+  makeCase(linear, [tensor(1, 18), variable(7, 18)], { activation: 'relu' }, { label: 'no bias' }),
+  makeCase(linear, [tensor(3, 18), tensor(9, 18), tensor(9)], {}, { label: 'weight as an input' }),
+];
+
+/** A weight gradient is a sum over the batch. */
+const longest = [layer(100_000, 3, 2)];
+
+const nonFinite = [
+  layer(1, 37, 9, { activation: 'relu' }, { data: 'nonFinite' }),
+  layer(6, 21, 11, {}, { data: 'nonFinite' }),
+];
+
+export const cases: readonly Case[] = [
+  ...withIntegers([...alexnet, ...batches, ...sums, ...units, ...vectors, ...blocks, ...options, ...longest]),
+  ...nonFinite,
+];

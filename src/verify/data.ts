@@ -1,0 +1,104 @@
+/** The numbers of a case, drawn from its name: Philox4x32-10 words, and from them normal deviates in float64, rounded once. */
+import { elements } from '../ops/define.js';
+import { philox4x32 } from '../ops/lib/philox.js';
+import { type Case, type CaseArray, type CaseInput, emptyArray } from './case.js';
+
+/** A stream of random words, told from others by the case's op and name and by the place of the tensor in the case. */
+class Random {
+  private readonly key: readonly number[];
+  private readonly words = new Uint32Array(4);
+  private block = 0;
+  private next = 4;
+  private spare: number | undefined;
+
+  constructor(
+    one: Case,
+    private readonly stream: number,
+  ) {
+    this.key = [fnv1a(one.op.name), fnv1a(one.name)];
+  }
+
+  /** An integer from 0 to 2³² − 1. */
+  word(): number {
+    if (this.next === 4) {
+      philox4x32([this.block++, this.stream, 0, 0], this.key, this.words);
+      this.next = 0;
+    }
+    return this.words[this.next++];
+  }
+
+  /** An integer from 0 to count − 1 (count far below 2³²). */
+  below(count: number): number {
+    return Math.floor((this.word() / 2 ** 32) * count);
+  }
+
+  sign(): number {
+    return this.word() & 1 ? 1 : -1;
+  }
+
+  /** N(0, 1), by the Box–Muller transform. */
+  normal(): number {
+    if (this.spare !== undefined) {
+      const kept = this.spare;
+      this.spare = undefined;
+      return kept;
+    }
+    const radius = Math.sqrt(-2 * Math.log((this.word() + 1) / 2 ** 32));
+    const angle = (2 * Math.PI * this.word()) / 2 ** 32;
+    this.spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  }
+}
+
+/** FNV-1a, 32 bits, over the UTF-16 units of a name. */
+function fnv1a(name: string): number {
+  let state = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) state = Math.imul(state ^ name.charCodeAt(i), 0x01000193);
+  return state >>> 0;
+}
+
+/** One number of the given kind. */
+function draw(kind: Case['data'], random: Random): number {
+  switch (kind) {
+    case 'integers':
+      return random.sign() * (1 + random.below(4));
+    case 'large':
+      return random.sign() * (1 + (9 * random.word()) / 2 ** 32);
+    case 'ties':
+      return random.below(3) - 1;
+    default:
+      return random.normal();
+  }
+}
+
+/** Content of the case's tensor number `index`: its inputs in order, then the incoming gradients. */
+export function content(one: Case, input: CaseInput, index: number): CaseArray {
+  const { fill, dtype, shape } = input;
+  const random = new Random(one, index);
+  const data = emptyArray(dtype, elements(shape));
+  switch (fill.kind) {
+    case 'constant':
+      return data.fill(fill.value);
+    case 'key':
+      return data.map(() => random.word() | 0);
+    case 'labels':
+      return data.map(() => random.below(fill.classes));
+    case 'data': {
+      for (let i = 0; i < data.length; i++) data[i] = draw(one.data, random) * fill.scale + fill.offset;
+      if (one.data === 'nonFinite' && !input.variable) plant(data, random);
+      return data;
+    }
+  }
+}
+
+/** What a gradient that comes in from above holds: the case's integers or non-finite values, else normal deviates. */
+export function incomingContent(one: Case, input: CaseInput, index: number): CaseArray {
+  const data = one.data === 'integers' || one.data === 'nonFinite' ? one.data : 'normal';
+  return content({ ...one, data }, input, index);
+}
+
+/** Puts a NaN, a +∞ and a −∞ at random places. */
+function plant(data: CaseArray, random: Random): void {
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+    data[random.below(data.length)] = value;
+}
