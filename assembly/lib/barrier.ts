@@ -6,9 +6,9 @@ const arrived: usize = 0;
 const generation: usize = 64;
 const failure: usize = 128;
 const sleepers: usize = 192;
+/** Loads before a thread goes to sleep, as the host finds right for the machine. */
+const spins: usize = 320;
 
-/** Loads before a thread goes to sleep: some tens of microseconds, more than most waits, less than a scheduler's slice. */
-const spins: i32 = 20000;
 /** Nanoseconds of one sleep, after which the error word is looked at again. */
 const nap: i64 = 100_000_000;
 /** Naps (two minutes) after which a barrier is given up: a thread must have died without a word. */
@@ -27,7 +27,7 @@ export function barrier(control: usize, threads: i32): i32 {
     if (atomic.load<i32>(control + sleepers) > 0) atomic.notify(control + generation, threads);
     return atomic.load<i32>(control + failure);
   }
-  for (let i = 0; i < spins; i++) {
+  for (let i = load<i32>(control + spins); i > 0; i--) {
     if (atomic.load<i32>(control + generation) != round) return atomic.load<i32>(control + failure);
   }
   atomic.add<i32>(control + sleepers, 1);

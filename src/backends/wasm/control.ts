@@ -1,6 +1,6 @@
 /**
  * The control block: words through which threads keep in step and the host gives commands, each on a cache line of its own.
- * The first four are those of `assembly/lib/barrier.ts`. Indices count 32-bit words.
+ * The first five are those of `assembly/lib/barrier.ts`. Indices count 32-bit words.
  */
 export const controlBytes = 1024;
 
@@ -9,13 +9,15 @@ export const word = {
   generation: 16,
   failure: 32,
   sleepers: 48,
+  /** How often a thread looks at the barrier before it goes to sleep. */
+  spins: 80,
   /** Number of the current command; threads sleep on it. */
-  command: 64,
+  command: 96,
   /** Threads that are done with the current command. */
-  finished: 80,
-  tape: 96,
-  times: 97,
-  quit: 98,
+  finished: 112,
+  tape: 128,
+  times: 129,
+  quit: 130,
 } as const;
 
 /** Values of the failure word. */

@@ -8,7 +8,13 @@ import { WasmExecutable } from './executable.js';
 import { Heap, mostPages, pageBytes } from './heap.js';
 import { algorithmNames } from './lower/lower.js';
 import { compile, instantiate } from './module.js';
-import { enableRelaxedSimd, inNode, relaxedSimdAvailable, sharedMemoryAvailable, simdAvailable } from './simd.js';
+import {
+  availableCores,
+  enableRelaxedSimd,
+  relaxedSimdAvailable,
+  sharedMemoryAvailable,
+  simdAvailable,
+} from './platform.js';
 import { WasmStorage } from './storage.js';
 import { openInline, openPool } from './threads.js';
 
@@ -25,6 +31,9 @@ export interface WasmOptions {
  */
 const accuracy = { divide: 1, sqrt: 1, exp: 2, log: 2, pow: 2, tanh: 4 } as const;
 
+/** Threads by default: what lies beyond is rarely worth its barriers. */
+const mostDefaultThreads = 16;
+
 /** Memory before the first block: static data and a first page of the heap. */
 const initialPages = 4;
 
@@ -40,7 +49,7 @@ export async function openWasmBackend(options: WasmOptions = {}): Promise<Backen
   if (shared && !sharedMemoryAvailable()) {
     throw new BackendError('shared memory is not to be had here (a page must be served with COOP and COEP headers)');
   }
-  const threads = options.threads ?? (shared ? await availableThreads() : 1);
+  const threads = options.threads ?? (shared ? Math.min(mostDefaultThreads, await availableCores()) : 1);
   if (threads > 1 && !shared) throw new BackendError(`${threads} threads need shared memory`);
 
   const simd = relaxed ? 'relaxed' : 'plain';
@@ -72,12 +81,6 @@ function openMemory(shared: boolean): WebAssembly.Memory {
       throw new BackendError(`no memory for WebAssembly: ${(error as Error).message}`, { cause: error });
     }
   }
-}
-
-/** Cores, at most sixteen: what lies beyond is rarely worth its barriers. */
-async function availableThreads(): Promise<number> {
-  const cores = inNode() ? (await import('node:os')).availableParallelism() : navigator.hardwareConcurrency;
-  return Math.max(1, Math.min(16, cores ?? 1));
 }
 
 class WasmBackend implements Backend {

@@ -1,6 +1,6 @@
 /** Finds, compiles and instantiates the WebAssembly builds. */
 import { BackendError } from '../../errors.js';
-import { inNode } from './simd.js';
+import { inNode } from './platform.js';
 
 export type Build = 'plain' | 'relaxed' | 'plain-shared' | 'relaxed-shared';
 

@@ -1,5 +1,5 @@
 import { compile, instantiate } from './module.js';
-import { relaxedSimdAvailable } from './simd.js';
+import { relaxedSimdAvailable } from './platform.js';
 
 /**
  * GFLOP/s of one core, from a kernel that touches nothing but registers: what any kernel of this backend could reach at

@@ -3,7 +3,7 @@ import { BackendError } from '../../errors.js';
 import { controlBytes, failure, type ThreadMessage, type ThreadStart, word } from './control.js';
 import type { Heap } from './heap.js';
 import type { Kernels } from './module.js';
-import { inNode } from './simd.js';
+import { availableCores, inNode } from './platform.js';
 
 export interface Runner {
   readonly threads: number;
@@ -68,6 +68,9 @@ async function openThread(): Promise<Thread> {
 export async function openPool(module: WebAssembly.Module, heap: Heap, count: number): Promise<Runner> {
   const address = heap.allocate(controlBytes, 'thread control');
   heap.bytes(address, controlBytes).fill(0);
+  // Some tens of microseconds: more than most waits, less than a scheduler's slice. With more threads than cores the one
+  // that is waited for may need the core of the one that waits.
+  heap.words(address, controlBytes / 4)[word.spins] = count <= (await availableCores()) ? 20_000 : 100;
   const threads = await Promise.all(Array.from({ length: count }, openThread));
   const pool = new Pool(new Int32Array(heap.memory.buffer, address, controlBytes / 4), threads);
   try {

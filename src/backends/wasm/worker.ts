@@ -1,7 +1,7 @@
 /** A thread of the pool: sleeps until there is a command, runs the tape with the others, and sleeps again. */
 import { failure, type ThreadMessage, type ThreadStart, word } from './control.js';
 import { instantiate } from './module.js';
-import { inNode } from './simd.js';
+import { inNode } from './platform.js';
 
 function work(start: ThreadStart, post: (message: ThreadMessage) => void): void {
   const kernels = instantiate(start.module, start.memory);

@@ -10,11 +10,12 @@ const increment0 = 0x9e3779b9;
 const increment1 = 0xbb67ae85;
 const rounds = 10;
 
-/** High 32 bits of a·b for unsigned 32-bit a and b; each intermediate stays below 2⁵³. */
+/** High 32 bits of a·b for unsigned 32-bit a and b, from products of 16-bit halves: no sum of them reaches 2³². */
 function multiplyHigh(a: number, b: number): number {
-  const low = a * (b & 0xffff);
-  const high = a * (b >>> 16);
-  return Math.floor((high + Math.floor(low / 0x10000)) / 0x10000);
+  const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
+  const middle = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) >>> 0;
+  const carry = (Math.imul(aLow, bHigh) + (middle & 0xffff)) >>> 0;
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carry >>> 16)) >>> 0;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Which of the builds this runtime can compile. */
+/** What this runtime and this machine offer. */
 
 /** A module of one function that uses f32x4.relaxed_madd: valid only where relaxed SIMD is. */
 const relaxedProbe = Uint8Array.of(
@@ -104,4 +104,9 @@ export async function enableRelaxedSimd(): Promise<boolean> {
     setFlagsFromString('--experimental-wasm-relaxed-simd');
   }
   return relaxedSimdAvailable();
+}
+
+export async function availableCores(): Promise<number> {
+  const cores = inNode() ? (await import('node:os')).availableParallelism() : navigator.hardwareConcurrency;
+  return Math.max(1, cores ?? 1);
 }
