@@ -1,0 +1,48 @@
+/** The process that `measurePeakRss` starts: runs one implementation once and sends what memory that took. */
+import { enableRelaxedSimd } from '../src/backends/wasm/platform.js';
+import { openSafetensors } from '../src/formats/safetensors.js';
+import { preset } from '../src/models/presets.js';
+import { ModelFiles } from './files.js';
+import type { Implementation } from './implementation.js';
+import { type MemoryReply, type MemoryTask, ownPeakRss } from './memory.js';
+import { peers } from './peers/index.js';
+import { TandemNetwork } from './tandem.js';
+import { workloadOf } from './workload.js';
+
+async function open({
+  implementation,
+  model: { name, options },
+  backend,
+  batch,
+  threads,
+  folder,
+}: MemoryTask): Promise<Implementation> {
+  const model = preset(name, options);
+  const { inputs } = workloadOf(model, batch);
+  const workload = { batch, inputs: inputs.slice(0, 1) };
+  const files = ModelFiles.existing(model, folder);
+  const peer = peers.find((candidate) => candidate.name === implementation);
+  if (peer) return peer.open({ model, batch, threads, workload, files });
+  await enableRelaxedSimd();
+  const weights = await openSafetensors(await files.safetensors());
+  const network = await TandemNetwork.open({
+    model,
+    backend,
+    threads,
+    weights: { get: (parameter) => weights.read(parameter) },
+  });
+  await weights.close();
+  return network.at(workload);
+}
+
+async function measure(task: MemoryTask): Promise<number> {
+  const opened = await open(task);
+  await opened.run(task.mode, 0);
+  return (await opened.peakRss?.()) ?? ownPeakRss();
+}
+
+const reply = await measure(JSON.parse(process.argv[2])).then(
+  (peakRss): MemoryReply => ({ peakRss }),
+  (error: unknown): MemoryReply => ({ error: error instanceof Error ? error.message : String(error) }),
+);
+process.send?.(reply, () => process.exit());

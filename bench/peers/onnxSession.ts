@@ -1,0 +1,37 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-common';
+import type { Implementation, Mode } from '../implementation.js';
+
+export type Description = Pick<Implementation, 'name' | 'version' | 'backend' | 'threads'>;
+
+/** What the two onnxruntimes have in common: both offer inference only. */
+export class OnnxSession implements Implementation {
+  readonly name: string;
+  readonly version: string | undefined;
+  readonly backend: string;
+  readonly threads: number;
+  readonly modes = ['forward'] as const;
+
+  constructor(
+    { name, version, backend, threads }: Description,
+    private readonly session: InferenceSession,
+    private readonly inputs: readonly Tensor[],
+  ) {
+    this.name = name;
+    this.version = version;
+    this.backend = backend;
+    this.threads = threads;
+  }
+
+  async run(_: Mode, index: number): Promise<undefined> {
+    await this.session.run({ images: this.inputs[index] });
+  }
+
+  async logits(index: number): Promise<Float32Array> {
+    const { logits } = await this.session.run({ images: this.inputs[index] });
+    return logits.data as Float32Array;
+  }
+
+  async close(): Promise<void> {
+    await this.session.release();
+  }
+}

@@ -1,0 +1,27 @@
+/** onnxruntime compiled to WebAssembly, as a page runs it, through the package onnxruntime-web. */
+import { type Implementation, importPeer, type PeerSetting } from '../implementation.js';
+import { OnnxSession } from './onnxSession.js';
+
+export async function openOnnxruntimeWeb({
+  batch,
+  threads,
+  workload,
+  files,
+  model,
+}: PeerSetting): Promise<Implementation> {
+  const ort = await importPeer('onnxruntime-web', () => import('onnxruntime-web'));
+  ort.env.wasm.numThreads = threads;
+  const session = await ort.InferenceSession.create(await files.onnx(batch), { executionProviders: ['wasm'] });
+  // It falls back to one thread, and writes that here, where it cannot start workers.
+  const used = ort.env.wasm.numThreads;
+  return new OnnxSession(
+    {
+      name: 'onnxruntime-web',
+      version: ort.env.versions.web ?? ort.env.versions.common,
+      backend: 'wasm',
+      threads: used,
+    },
+    session,
+    workload.inputs.map(({ images }) => new ort.Tensor('float32', images, [batch, ...model.inputShape])),
+  );
+}

@@ -1,0 +1,78 @@
+/** What `tandem bench --json` writes. Others' scripts rely on it: fields are added, none renamed. */
+import type { LayerTiming, Mode } from './implementation.js';
+import type { OpeningTimes } from './tandem.js';
+
+export interface Machine {
+  readonly cpu: string;
+  /** Cores that this process may use. */
+  readonly cores: number;
+  readonly node: string;
+  /** Our backends in one line each, with SIMD level and threads. */
+  readonly backends: readonly string[];
+  /** Of a GPU backend. */
+  readonly adapter?: string;
+  /** Largest rate of one core with the engine's own vectors, by a kernel that touches registers only. */
+  readonly peakGflopsPerCore: number;
+}
+
+/** Which figure is meant. */
+export interface Subject {
+  readonly implementation: string;
+  readonly model: string;
+  readonly mode: Mode;
+  readonly backend: string;
+  readonly threads: number;
+  readonly batch: number;
+}
+
+export interface Result extends Subject {
+  /** Of a peer. */
+  readonly version?: string;
+  /** Of the samples, one a round. */
+  readonly medianMs: number;
+  readonly minMs: number;
+  readonly marginOfErrorPercent: number;
+  readonly rounds: number;
+  readonly samplesMs: readonly number[];
+  readonly imagesPerSecond: number;
+  readonly gflops: number;
+  /** Peak resident memory (10⁶ bytes) of a process that does one such run and nothing else; where it was asked for. */
+  readonly peakRssMB?: number;
+  readonly layers?: readonly LayerTiming[];
+}
+
+/** Time of `of` over time of `to`, taken round by round: the median. */
+export interface Ratio {
+  readonly of: Subject;
+  readonly to: Subject;
+  readonly medianRatio: number;
+}
+
+/** max|of − to| / max|to| over the logits of a batch. */
+export interface Agreement {
+  readonly of: string;
+  readonly to: string;
+  readonly backend: string;
+  readonly batch: number;
+  readonly difference: number;
+  readonly bound: number;
+  readonly agrees: boolean;
+}
+
+/** The way to the first answer: opening, and the first forward run (planning, recording, running). */
+export interface ColdStart extends OpeningTimes {
+  readonly backend: string;
+  readonly batch: number;
+  readonly firstRunMs: number;
+  readonly totalMs: number;
+}
+
+export interface Report {
+  readonly machine: Machine;
+  readonly results: readonly Result[];
+  readonly ratios: readonly Ratio[];
+  readonly agreement: readonly Agreement[];
+  readonly coldStart: readonly ColdStart[];
+  /** Peers that are not installed here, and why we think so. */
+  readonly missing: readonly { readonly implementation: string; readonly reason: string }[];
+}

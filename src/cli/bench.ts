@@ -1,0 +1,106 @@
+import { Command } from 'commander';
+import { runBenchmark } from '../../bench/benchmark.js';
+import { reportPage } from '../../bench/html.js';
+import { type Mode, modes } from '../../bench/implementation.js';
+import { peers } from '../../bench/peers/index.js';
+import { formatReport } from '../../bench/print.js';
+import { type BackendName, backendNames } from '../backends/open.js';
+import { loadImages } from '../data/preprocess.js';
+import { writeAtomically } from '../formats/atomicFile.js';
+import { preset } from '../models/presets.js';
+import { wholeNumber, wholeNumbers, words } from './lib/options.js';
+import { exit, expectFolder, print, writeJson } from './lib/output.js';
+import { Progress } from './lib/progress.js';
+
+/** A small and a larger batch. */
+const defaultBatches = [1, 16];
+
+interface BenchCommandOptions {
+  readonly model: string;
+  readonly batch?: readonly number[];
+  readonly backend: readonly BackendName[];
+  readonly threads?: number;
+  readonly mode: readonly Mode[];
+  readonly layers: boolean;
+  readonly peers?: boolean;
+  readonly memory?: boolean;
+  readonly rounds?: number;
+  readonly json?: string;
+  readonly html?: string;
+}
+
+/** `tandem bench` */
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description('time forward, backward and the training step, layer by layer, on noise or on pictures, next to peers')
+    .argument('[image...]', 'pictures that make up the batch')
+    .option('--model <name>', 'a preset', 'caffe-alexnet')
+    .option(
+      '--batch <list>',
+      `images in a batch; ${defaultBatches.join(',')} by default, or the number of pictures`,
+      wholeNumbers(1),
+    )
+    .option('--backend <list>', `any of ${backendNames.join(', ')}`, words(backendNames), ['wasm'])
+    .option('--threads <n>', 'threads of everybody; those of this machine by default', wholeNumber(1))
+    .option('--mode <list>', `any of ${modes.join(', ')}`, words(modes), ['forward', 'backward'])
+    .option('--layers', 'time every layer (the default)', true)
+    .option('--no-layers', 'whole networks only')
+    .option(
+      '--peers',
+      'also time onnxruntime-node, onnxruntime-web and PyTorch, where they are found, and compare results',
+    )
+    .option(
+      '--memory',
+      'also measure the peak memory of each run, in a process of its own (--peers does so for forward)',
+    )
+    .option('--rounds <n>', 'samples of each figure; as many as fit into a few seconds by default', wholeNumber(2))
+    .option('--json <file>', "write all figures to a file ('-': standard output)")
+    .option('--html <file>', 'write a page with a bar for each layer')
+    .action(runBench);
+}
+
+async function runBench(paths: readonly string[], options: BenchCommandOptions): Promise<void> {
+  const quiet = options.json === '-';
+  for (const path of [options.json, options.html]) if (path !== undefined) await expectFolder(path);
+  const model = preset(options.model);
+  const images = paths.length > 0 ? await loadImages(paths, model.preprocessing) : undefined;
+  const batches = options.batch ?? (images ? [paths.length] : defaultBatches);
+  if (images && !quiet) print(describeImages(paths.length, batches));
+
+  const progress = new Progress('bench');
+  try {
+    const report = await runBenchmark({
+      model,
+      batches,
+      backends: options.backend,
+      threads: options.threads,
+      modes: options.mode,
+      layers: options.layers,
+      peers: options.peers ? peers : [],
+      memoryModes: options.memory ? options.mode : options.peers ? ['forward'] : [],
+      images,
+      sampling: options.rounds === undefined ? undefined : { rounds: options.rounds },
+      onProgress: (done, total, what) => progress.update(done, total, what),
+    });
+    progress.stop();
+    if (!quiet) print(formatReport(report));
+    if (options.json !== undefined) await writeJson(options.json, report);
+    if (options.html !== undefined) {
+      const page = new TextEncoder().encode(reportPage(report));
+      await writeAtomically(options.html, (write) => write(page));
+    }
+    if (report.agreement.some(({ agrees }) => !agrees)) process.exitCode = exit.checkFailed;
+  } finally {
+    progress.stop();
+  }
+}
+
+/** How pictures and batch sizes go together. */
+function describeImages(count: number, batches: readonly number[]): string {
+  const pictures = count === 1 ? '1 picture' : `${count} pictures`;
+  const uses = batches.map((batch) => {
+    if (batch === count) return `all at once at batch ${batch}`;
+    return batch < count ? `${batch} at a time at batch ${batch}` : `over and over to fill batch ${batch}`;
+  });
+  return `${pictures}: ${uses.join(', ')}`;
+}

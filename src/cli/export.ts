@@ -1,0 +1,69 @@
+import { Command } from 'commander';
+import { inferenceGraph } from '../engine/graphs.js';
+import { initialValues } from '../engine/random.js';
+import { ArgumentError } from '../errors.js';
+import { openWeights } from '../formats/network.js';
+import { type WeightReader, writeOnnx } from '../formats/onnx.js';
+import type { Graph } from '../graph/graph.js';
+import { weightsMetadata } from '../models/metadata.js';
+import type { Model } from '../models/model.js';
+import { preset } from '../models/presets.js';
+import { wholeNumber } from './lib/options.js';
+import { print } from './lib/output.js';
+
+interface ExportOptions {
+  readonly model?: string;
+  readonly weights?: string;
+  readonly onnx: string;
+  readonly seed: number;
+}
+
+/** `tandem export` */
+export function exportCommand(): Command {
+  return new Command('export')
+    .description('write a network as an ONNX model for inference, at any batch size')
+    .option('--model <name>', "a preset, such as 'caffe-alexnet'; that of the weights when they are given")
+    .option('--weights <file>', 'parameters (safetensors); drawn from the seed when there are none')
+    .option('--seed <n>', 'of the initial values', wholeNumber(0), 1)
+    .requiredOption('--onnx <file>', 'the file to write')
+    .action(async (options: ExportOptions) => {
+      const model =
+        options.weights === undefined ? await exportInitial(options) : await exportWeights(options, options.weights);
+      print(
+        `${options.onnx}: ${model.name}, images [N, ${model.inputShape.join(', ')}] → logits, probabilities [N, ${model.classes}]`,
+      );
+    });
+}
+
+async function exportWeights(options: ExportOptions, path: string): Promise<Model> {
+  const { model, file } = await openWeights(path);
+  try {
+    if (options.model !== undefined && preset(options.model).name !== model.name) {
+      throw new ArgumentError(`'${path}' holds the weights of ${model.name}, but --model is ${options.model}`);
+    }
+    await write(options.onnx, model, (name) => file.read(name));
+  } finally {
+    await file.close();
+  }
+  return model;
+}
+
+async function exportInitial({ model: name, onnx, seed }: ExportOptions): Promise<Model> {
+  if (name === undefined) throw new ArgumentError('export needs --model NAME or --weights FILE');
+  const model = preset(name);
+  await write(onnx, model, (variable, graph) => {
+    const value = graph.values.find((candidate) => candidate.name === variable);
+    if (!value?.variable) throw new ArgumentError(`${model.name} has no variable '${variable}'`);
+    return initialValues(value.variable.init, value.shape, seed, variable);
+  });
+  return model;
+}
+
+async function write(
+  path: string,
+  model: Model,
+  weights: (name: string, graph: Graph) => ReturnType<WeightReader>,
+): Promise<void> {
+  const graph = inferenceGraph(model, 1);
+  await writeOnnx(path, graph, (name) => weights(name, graph), { anyBatch: true, metadata: weightsMetadata(model) });
+}

@@ -1,0 +1,35 @@
+/** Parsers of option values; what they throw becomes commander's one line on stderr. */
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number of at least `least`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
+    }
+    return value;
+  };
+}
+
+/** '1,16' → [1, 16] */
+export function wholeNumbers(least: number): (text: string) => number[] {
+  const parse = wholeNumber(least);
+  return (text) => text.split(',').map(parse);
+}
+
+/** 'a,b' → ['a', 'b'], each of them one of those allowed. */
+export function words<T extends string>(allowed: readonly T[]): (text: string) => T[] {
+  return (text) => text.split(',').map((word) => oneOf(allowed, word.trim()));
+}
+
+/** One of the words that are allowed. */
+export function word<T extends string>(allowed: readonly T[]): (text: string) => T {
+  return (text) => oneOf(allowed, text);
+}
+
+function oneOf<T extends string>(allowed: readonly T[], given: string): T {
+  const found = allowed.find((candidate) => candidate === given);
+  if (found === undefined) throw new InvalidArgumentError(`Expected one of ${allowed.join(', ')}.`);
+  return found;
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { enableRelaxedSimd } from '../backends/wasm/platform.js';
+import { benchCommand } from './bench.js';
+import { exportCommand } from './export.js';
+import { infoCommand } from './info.js';
+import { oneLine, reportFailure } from './lib/output.js';
+import { planCommand } from './plan.js';
+import { summaryCommand } from './summary.js';
+import { verifyCommand } from './verify.js';
+
+const commands = [benchCommand, verifyCommand, summaryCommand, planCommand, infoCommand, exportCommand];
+
+async function main(): Promise<void> {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const program = new Command('tandem')
+    .description('AlexNet, forward and backward, in TypeScript and hand-written WebAssembly')
+    .version(version)
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}\n`) });
+  for (const make of commands) program.addCommand(make().copyInheritedSettings(program));
+  program.hook('preAction', async () => {
+    await enableRelaxedSimd();
+  });
+  await program.parseAsync();
+}
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
+main().catch((error: unknown) => {
+  process.exitCode = reportFailure(error);
+});

@@ -1,0 +1,112 @@
+import { Command } from 'commander';
+import type { Backend, Storage } from '../backends/backend.js';
+import { type BackendName, backendNames, openBackend } from '../backends/open.js';
+import { inferenceGraph, stepGraph } from '../engine/graphs.js';
+import type { Graph } from '../graph/graph.js';
+import { preset } from '../models/presets.js';
+import type { Plan } from '../plan/plan.js';
+import { wholeNumber, word } from './lib/options.js';
+import { print, writeJson } from './lib/output.js';
+import { formatBytes, formatLarge, formatTable } from './lib/table.js';
+
+interface PlanOptions {
+  readonly batch: number;
+  readonly mode: 'inference' | 'training';
+  readonly backend: BackendName;
+  readonly threads?: number;
+  readonly json?: string;
+}
+
+/** `tandem plan MODEL` */
+export function planCommand(): Command {
+  return new Command('plan')
+    .description('how a network will be computed: algorithms, kernels, buffers, bytes; computes nothing')
+    .argument('<model>', "a preset, such as 'caffe-alexnet'")
+    .option('--batch <n>', 'images in a batch', wholeNumber(1), 1)
+    .option(
+      '--mode <mode>',
+      'inference, or training: forward, backward and update',
+      word(['inference', 'training']),
+      'inference',
+    )
+    .option('--backend <name>', backendNames.join(' or '), word(backendNames), 'wasm')
+    .option('--threads <n>', 'threads; those of this machine by default', wholeNumber(1))
+    .option('--json <file>', "write the plan to a file ('-': standard output)")
+    .action(async (name: string, options: PlanOptions) => {
+      const model = preset(name);
+      const graph =
+        options.mode === 'inference'
+          ? inferenceGraph(model, options.batch)
+          : stepGraph(model, options.batch, variableNames(inferenceGraph(model, 1)), model.recipe.optimizer);
+      const backend = await openBackend({ backend: options.backend, threads: options.threads });
+      try {
+        const plan = await planOn(backend, graph);
+        if (options.json !== '-') print(formatPlan(plan, options, backend.info.description));
+        if (options.json !== undefined)
+          await writeJson(options.json, { ...plan, batch: options.batch, mode: options.mode });
+      } finally {
+        await backend.close();
+      }
+    });
+}
+
+function variableNames(graph: Graph): string[] {
+  return graph.values.filter(({ kind }) => kind === 'variable').map(({ name }) => name);
+}
+
+/** Compiles with variables that are never filled. */
+async function planOn(backend: Backend, graph: Graph): Promise<Plan> {
+  const variables = new Map<number, Storage>();
+  for (const value of graph.values) {
+    if (value.kind === 'variable') variables.set(value.id, backend.allocate(value, value.name));
+  }
+  return (await backend.compile(graph, variables)).plan;
+}
+
+function formatPlan(plan: Plan, { batch, mode }: PlanOptions, description: string): string {
+  const left = (title: string) => ({ title, align: 'left' as const });
+  const right = (title: string) => ({ title, align: 'right' as const });
+  const steps = formatTable(
+    [
+      right('step'),
+      left('phase'),
+      left('layer'),
+      left('op'),
+      left('algorithm'),
+      left('kernel'),
+      right('FLOPs'),
+      right('bytes'),
+    ],
+    plan.steps.map((step, i) => [
+      String(i),
+      step.phase,
+      step.layer,
+      step.op,
+      step.algorithm,
+      step.kernel,
+      step.flops === 0 ? '–' : formatLarge(step.flops),
+      step.bytes === 0 ? '–' : formatBytes(step.bytes),
+    ]),
+  );
+  const buffers = formatTable(
+    [left('buffer'), right('bytes'), right('offset'), right('first step'), right('last step')],
+    plan.buffers.map(({ name, bytes, offset, first, last }) => [
+      name,
+      formatBytes(bytes),
+      String(offset),
+      String(first),
+      String(last),
+    ]),
+  );
+  const { variables, packed, arena, total } = plan.bytes;
+  return [
+    `${plan.graph}, ${mode} at batch ${batch} on ${description}`,
+    '',
+    steps,
+    '',
+    buffers,
+    '',
+    `Memory: variables ${formatBytes(variables)}, packed parameters ${formatBytes(packed)}, arena ${formatBytes(arena)}; ` +
+      `${formatBytes(total)} in all.`,
+  ].join('\n');
+}
