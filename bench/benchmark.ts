@@ -5,6 +5,7 @@ import type { Model } from '../src/models/model.js';
 import { agreementBound, relativeDifference } from './agreement.js';
 import { ModelFiles } from './files.js';
 import { type Implementation, MissingPeer, type Mode, type Peer } from './implementation.js';
+import { measureImport } from './importTime.js';
 import { describeMachine } from './machine.js';
 import { measurePeakRss } from './memory.js';
 import type { Agreement, ColdStart, Ratio, Report, Result, Subject } from './report.js';
@@ -115,13 +116,14 @@ class Benchmark {
 
   /** The first run of each network: what it takes beside the opening. */
   private async startCold(own: readonly Tandem[], { batch }: Workload): Promise<void> {
+    const importMs = await measureImport();
     for (const [i, ours] of own.entries()) {
       const start = performance.now();
       await ours.run('forward', 0);
       const firstRunMs = performance.now() - start;
       const { opening, backend } = this.networks[i];
-      const totalMs = opening.engineMs + opening.networkMs + firstRunMs;
-      this.coldStart.push({ backend, batch, ...opening, firstRunMs, totalMs });
+      const totalMs = importMs + opening.engineMs + opening.networkMs + firstRunMs;
+      this.coldStart.push({ backend, batch, importMs, ...opening, firstRunMs, totalMs });
     }
   }
 

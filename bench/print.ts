@@ -76,8 +76,11 @@ function formatAgreement(agreement: readonly Agreement[]): string {
   return formatTable(columns, rows);
 }
 
-function formatColdStart({ backend, batch, engineMs, networkMs, firstRunMs, totalMs }: ColdStart): string {
-  const parts = `engine ${engineMs.toFixed(0)}, network ${networkMs.toFixed(0)}, first forward run ${firstRunMs.toFixed(0)}`;
+function formatColdStart({ backend, batch, importMs, engineMs, networkMs, firstRunMs, totalMs }: ColdStart): string {
+  const times = { import: importMs, engine: engineMs, network: networkMs, 'first forward run': firstRunMs };
+  const parts = Object.entries(times)
+    .map(([name, ms]) => `${name} ${ms.toFixed(0)}`)
+    .join(', ');
   return `cold start of ${backend}, batch ${batch}: ${totalMs.toFixed(0)} ms (${parts})`;
 }
 

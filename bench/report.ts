@@ -63,7 +63,10 @@ export interface Agreement {
 export interface ColdStart extends OpeningTimes {
   readonly backend: string;
   readonly batch: number;
+  /** `import 'tandem-nn'`, in a process of its own. */
+  readonly importMs: number;
   readonly firstRunMs: number;
+  /** All of it, from the import to the end of the first run. */
   readonly totalMs: number;
 }
 
