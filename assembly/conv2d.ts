@@ -134,6 +134,11 @@ function packPanel(args: usize, scratch: usize, map: i32, position: i32, channel
   const y0 = position / gridColumns;
   const x0 = position % gridColumns;
   const oneRow = x0 + 8 <= gridColumns && word(args, 19) == 1;
+  if (!oneRow && insideAll(args, position)) {
+    lanePositions(args, scratch, source, position);
+    gatherTaps(args, scratch, channelEnd - channel, panel);
+    return;
+  }
   for (let u = 0; u < tapsY; u++) {
     const offsetY = word(args, 20) + u * word(args, 22);
     for (let v = 0; v < tapsX; v++) {
@@ -161,6 +166,60 @@ function packPanel(args: usize, scratch: usize, map: i32, position: i32, channel
         if (++x == gridColumns) { x = 0; y++; }
       }
       gatherLanes(scratch, to, end, channelBytes);
+    }
+  }
+}
+
+/** Whether no tap of the 8 positions from `position` on lies outside the image. */
+function insideAll(args: usize, position: i32): bool {
+  const gridColumns = word(args, 15);
+  const end = position + 7;
+  if (end >= word(args, 14) * gridColumns) return false;
+  const spanY = (word(args, 16) - 1) * word(args, 22);
+  const spanX = (word(args, 17) - 1) * word(args, 23);
+  const top = (position / gridColumns) * word(args, 18) + word(args, 20) + min(0, spanY);
+  const bottom = (end / gridColumns) * word(args, 18) + word(args, 20) + max(0, spanY);
+  // Positions that go on in the next row may be in any column.
+  const wrapped = end / gridColumns > position / gridColumns;
+  const first = wrapped ? 0 : position % gridColumns;
+  const last = wrapped ? gridColumns - 1 : end % gridColumns;
+  const left = first * word(args, 19) + word(args, 21) + min(0, spanX);
+  const right = last * word(args, 19) + word(args, 21) + max(0, spanX);
+  return top >= 0 && bottom < word(args, 9) && left >= 0 && right < word(args, 10);
+}
+
+/** Where the first tap of each of 8 positions reads its first channel. */
+function lanePositions(args: usize, scratch: usize, source: usize, position: i32): void {
+  const gridColumns = word(args, 15);
+  for (let lane = 0; lane < 8; lane++) {
+    const y = ((position + lane) / gridColumns) * word(args, 18) + word(args, 20);
+    const x = ((position + lane) % gridColumns) * word(args, 19) + word(args, 21);
+    store<usize>(at(scratch + lanePointers, lane), at(source, y * word(args, 10) + x));
+  }
+}
+
+/** A panel whose taps all lie inside the image: the same distance from each lane's first tap. */
+function gatherTaps(args: usize, scratch: usize, channels: i32, to: usize): void {
+  const tapsY = word(args, 16);
+  const tapsX = word(args, 17);
+  const stepY = <usize>(word(args, 22) * word(args, 10)) << 2;
+  const stepX = <usize>word(args, 23) << 2;
+  const plane = <usize>(word(args, 9) * word(args, 10)) << 2;
+  const p0 = load<usize>(scratch, 0), p1 = load<usize>(scratch, 4), p2 = load<usize>(scratch, 8), p3 = load<usize>(scratch, 12);
+  const p4 = load<usize>(scratch, 16), p5 = load<usize>(scratch, 20), p6 = load<usize>(scratch, 24), p7 = load<usize>(scratch, 28);
+  for (let c = 0; c < channels; c++) {
+    for (let u = 0; u < tapsY; u++) {
+      let offset = <usize>c * plane + <usize>u * stepY;
+      for (let v = 0; v < tapsX; v++, offset += stepX, to += 32) {
+        store<f32>(to, load<f32>(p0 + offset), 0);
+        store<f32>(to, load<f32>(p1 + offset), 4);
+        store<f32>(to, load<f32>(p2 + offset), 8);
+        store<f32>(to, load<f32>(p3 + offset), 12);
+        store<f32>(to, load<f32>(p4 + offset), 16);
+        store<f32>(to, load<f32>(p5 + offset), 20);
+        store<f32>(to, load<f32>(p6 + offset), 24);
+        store<f32>(to, load<f32>(p7 + offset), 28);
+      }
     }
   }
 }
