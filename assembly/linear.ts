@@ -4,9 +4,10 @@
  */
 import { at, lineStart, pointer, shareStart, word } from './lib/args';
 import {
-  dotColumns, dotRows, dotSum, dotTile, dotTileBytes, outerTile, outerTileScattered, packRows, stagingBytes, tileCount, tileStart,
+  columnOffsets, dotColumns, dotRows, dotSum, dotTile, dotTileBytes, outerTile, outerTileScattered, packRows, stagingBytes, tileCount, tileStart,
   vectors,
 } from './lib/gemm';
+import { packBlock } from './lib/pack';
 import { laneMask, madd, sumLanes, zero } from './lib/simd';
 
 /** One output: bias and ReLU on a finished sum. */
@@ -238,25 +239,6 @@ function gradientBlock(args: usize, scratch: usize, first: i32, count: i32, o: i
       else outerTileScattered(mr, a, from, rows, to, stride, o > 0, 0, false, depth - column, offsets, staging);
     }
   }
-}
-
-/** Rows of a matrix with `columns` left in each as panels [rows][8], `count` of them; columns past the end are zero. */
-function packBlock(from: usize, stride: usize, rows: i32, columns: i32, count: i32, to: usize): void {
-  const panelBytes = <usize>rows << 5;
-  for (let row = 0; row < rows; row++, from += stride) {
-    let target = to + (<usize>row << 5);
-    for (let panel = 0; panel < count; panel++, target += panelBytes) {
-      const source = from + (<usize>panel << 5);
-      const left = columns - (panel << 3);
-      v128.store(target, left >= 4 ? v128.load(source) : v128.and(v128.load(source), laneMask(left)));
-      v128.store(target, left >= 8 ? v128.load(source, 16) : v128.and(v128.load(source, 16), laneMask(left - 4)), 16);
-    }
-  }
-}
-
-/** Columns of a tile that lie next to each other, as `outerTileScattered` wants them. */
-function columnOffsets(offsets: usize): void {
-  for (let i = 0; i < 8; i++) store<usize>(at(offsets, i), <usize>i << 2);
 }
 
 /**

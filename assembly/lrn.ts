@@ -9,7 +9,7 @@ const stretch: i32 = 16;
 const rowBytes: usize = 64;
 
 /** x · s^−β for β = 3/4 by two square roots, otherwise by powf. */
-function scaleDown(x: v128, s: v128, beta: f32): v128 {
+export function scaleDown(x: v128, s: v128, beta: f32): v128 {
   if (beta == 0.75) {
     const root = f32x4.sqrt(s);
     return f32x4.div(x, f32x4.mul(root, f32x4.sqrt(root)));
@@ -51,19 +51,20 @@ function windowSum(row: usize, size: i32): v128 {
 }
 
 /**
- * y = x·(k + a·Σ x²)^−β over channels c − ⌊size/2⌋ … c + ⌊(size − 1)/2⌋, clipped to the image.
+ * y = x·(k + a·Σ x²)^−β over channels c − before … c − before + size − 1, clipped to the group's channels.
  *
- * Arguments: 0 x, 1 y, 2 scratch, 3 scratch bytes per thread, 4 batch, 5 channels, 6 plane, 7 size, 8 a (per element), 9 k, 10 beta.
+ * Arguments: 0 x, 1 y, 2 scratch, 3 scratch bytes per thread, 4 batch × groups, 5 channels of a group, 6 plane, 7 size, 8 before,
+ * 9 a (per element), 10 k, 11 beta.
  */
 export function lrn(args: usize, thread: i32, threads: i32): void {
   const values = pointer(args, 2) + <usize>thread * pointer(args, 3);
   const channels = word(args, 5);
   const plane = word(args, 6);
   const size = word(args, 7);
-  const a = f32x4.splat(number(args, 8));
-  const k = f32x4.splat(number(args, 9));
-  const beta = number(args, 10);
-  const below = size / 2;
+  const a = f32x4.splat(number(args, 9));
+  const k = f32x4.splat(number(args, 10));
+  const beta = number(args, 11);
+  const below = word(args, 8);
   // Squares, with rows of zeros below and above for windows that are clipped.
   const squares = values + <usize>channels * rowBytes;
   memory.fill(squares, 0, <usize>(channels + size) * rowBytes);
@@ -91,19 +92,19 @@ export function lrn(args: usize, thread: i32, threads: i32): void {
 /**
  * dx_i = dy_i·s_i^−β − 2aβ·x_i·Σ_{j: i in window of j} dy_j·x_j·s_j^(−β−1), with s recomputed from x.
  *
- * Arguments: 0 dy, 1 x, 2 dx, 3 scratch, 4 scratch bytes per thread, 5 batch, 6 channels, 7 plane, 8 size, 9 a (per element), 10 k,
- * 11 beta, 12 2aβ.
+ * Arguments: 0 dy, 1 x, 2 dx, 3 scratch, 4 scratch bytes per thread, 5 batch × groups, 6 channels of a group, 7 plane, 8 size,
+ * 9 before, 10 a (per element), 11 k, 12 beta, 13 2aβ.
  */
 export function lrnGradient(args: usize, thread: i32, threads: i32): void {
   const values = pointer(args, 3) + <usize>thread * pointer(args, 4);
   const channels = word(args, 6);
   const plane = word(args, 7);
   const size = word(args, 8);
-  const a = f32x4.splat(number(args, 9));
-  const k = f32x4.splat(number(args, 10));
-  const beta = number(args, 11);
-  const factor = f32x4.splat(number(args, 12));
-  const below = size / 2;
+  const a = f32x4.splat(number(args, 10));
+  const k = f32x4.splat(number(args, 11));
+  const beta = number(args, 12);
+  const factor = f32x4.splat(number(args, 13));
+  const below = word(args, 9);
   const bytes = <usize>channels * rowBytes;
   const padded = <usize>(channels + size) * rowBytes;
   const gradients = values + bytes;
@@ -111,8 +112,8 @@ export function lrnGradient(args: usize, thread: i32, threads: i32): void {
   const terms = squares + padded;
   memory.fill(squares, 0, padded + padded);
   const own = squares + <usize>below * rowBytes;
-  // Channel i is in the window of j for j from i − ⌊(size − 1)/2⌋ to i + ⌊size/2⌋: the mirrored window.
-  const ownTerms = terms + <usize>((size - 1) / 2) * rowBytes;
+  // Channel i is in the window of j for j from i − (size − 1 − before) to i + before: the mirrored window.
+  const ownTerms = terms + <usize>(size - 1 - below) * rowBytes;
   const stretches = (plane + stretch - 1) / stretch;
   const last = shareStart(word(args, 5) * stretches, thread + 1, threads);
   for (let item = shareStart(word(args, 5) * stretches, thread, threads); item < last; item++) {

@@ -51,18 +51,19 @@ export function maxPool(args: usize, thread: i32, threads: i32): void {
 }
 
 /**
- * The gradient goes to the first maximum of each window in row-major order (to the first NaN where there is one); overlapping
- * windows add up.
+ * The gradient goes to the first maximum of each window in row-major order (to the first NaN where there is one), or to all cells that
+ * equal it; overlapping windows add up.
  *
- * Arguments: 0 dy, 1 x, 2 dx, then as 4 … 14 of `maxPool`: 3 maps, 4 height, 5 width, 6 output height, 7 output width, 8 kernel
- * height, 9 kernel width, 10 strideY, 11 strideX, 12 top, 13 left.
+ * Arguments: 0 dy, 1 x, 2 dx, 3 whether ties go to all, then as 4 … 14 of `maxPool`: 4 maps, 5 height, 6 width, 7 output height,
+ * 8 output width, 9 kernel height, 10 kernel width, 11 strideY, 12 strideX, 13 top, 14 left.
  */
 export function maxPoolGradient(args: usize, thread: i32, threads: i32): void {
-  const maps = word(args, 3);
-  const height = word(args, 4);
-  const width = word(args, 5);
-  const outHeight = word(args, 6);
-  const outWidth = word(args, 7);
+  const all = word(args, 3) != 0;
+  const maps = word(args, 4);
+  const height = word(args, 5);
+  const width = word(args, 6);
+  const outHeight = word(args, 7);
+  const outWidth = word(args, 8);
   const last = shareStart(maps, thread + 1, threads);
   for (let map = shareStart(maps, thread, threads); map < last; map++) {
     const x = at(pointer(args, 1), map * height * width);
@@ -70,11 +71,11 @@ export function maxPoolGradient(args: usize, thread: i32, threads: i32): void {
     let dy = at(pointer(args, 0), map * outHeight * outWidth);
     memory.fill(dx, 0, <usize>(height * width) << 2);
     for (let i = 0; i < outHeight; i++) {
-      const top = i * word(args, 10) - word(args, 12);
-      const rowEnd = min(height, top + word(args, 8));
+      const top = i * word(args, 11) - word(args, 13);
+      const rowEnd = min(height, top + word(args, 9));
       for (let j = 0; j < outWidth; j++) {
-        const left = j * word(args, 11) - word(args, 13);
-        const columnEnd = min(width, left + word(args, 9));
+        const left = j * word(args, 12) - word(args, 14);
+        const columnEnd = min(width, left + word(args, 10));
         let winner = max(0, top) * width + max(0, left);
         let best = load<f32>(at(x, winner));
         for (let r = max(0, top); r < rowEnd; r++) {
@@ -86,9 +87,23 @@ export function maxPoolGradient(args: usize, thread: i32, threads: i32): void {
             }
           }
         }
-        store<f32>(at(dx, winner), load<f32>(at(dx, winner)) + load<f32>(dy));
+        const gradient = load<f32>(dy);
+        if (all) {
+          for (let r = max(0, top); r < rowEnd; r++) {
+            for (let c = max(0, left); c < columnEnd; c++) {
+              const value = load<f32>(at(x, r * width + c));
+              if (value == best || (value != value && best != best)) add(dx, r * width + c, gradient);
+            }
+          }
+        } else {
+          add(dx, winner, gradient);
+        }
         dy += 4;
       }
     }
   }
+}
+
+function add(to: usize, index: i32, value: f32): void {
+  store<f32>(at(to, index), load<f32>(at(to, index)) + value);
 }

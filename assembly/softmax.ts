@@ -7,6 +7,13 @@ export function rowMaximum(x: usize, length: i32): f32 {
   return best;
 }
 
+/** Σ exp(x − largest) over a row. */
+export function exponentialSum(x: usize, length: i32, largest: f32): f32 {
+  let sum: f32 = 0;
+  for (let i = 0; i < length; i++) sum += Mathf.exp(load<f32>(at(x, i)) - largest);
+  return sum;
+}
+
 /** y[n][i] = exp(x[n][i] − max) / Σ exp. Arguments: x, y, rows, length of a row. */
 export function softmax(args: usize, thread: i32, threads: i32): void {
   const rows = word(args, 2);

@@ -5,42 +5,16 @@
 import t from 'tap';
 import { conv2d, conv2dWeightGradient } from '../src/ops/conv2d.js';
 import { crossEntropy, crossEntropyGradient } from '../src/ops/crossEntropy.js';
-import type { Judged, Tensor64 } from '../src/ops/define.js';
+import type { Tensor64 } from '../src/ops/define.js';
 import { linear } from '../src/ops/linear.js';
 import { type LrnAttributes, lrn, lrnGradient } from '../src/ops/lrn.js';
 import { maxPoolGradient } from '../src/ops/maxPool.js';
 import { type SgdAttributes, sgd } from '../src/ops/sgd.js';
 import { softmax, softmaxGradient } from '../src/ops/softmax.js';
+import { caught, largest, ratio, within } from './support/bounds.js';
 import { evaluate, random, tensor } from './support/tensors.js';
 
 const f = Math.fround;
-
-/** Largest error ÷ bound; an error where the bound is zero counts as infinite. */
-function ratio({ data, bound }: Judged, got: ArrayLike<number>): number {
-  let worst = 0;
-  for (let i = 0; i < data.length; i++) {
-    const error = Math.abs(got[i] - data[i]);
-    if (error > 0) worst = Math.max(worst, error / bound[i]);
-  }
-  return worst;
-}
-
-function largest(values: Float64Array): number {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-}
-
-type Asserts = { ok: typeof import('tap').t.ok };
-
-function within(t: Asserts, judged: Judged, got: ArrayLike<number>, what: string): void {
-  const worst = ratio(judged, got);
-  t.ok(worst > 0 && worst <= 1, `${what}: error ÷ bound ${worst.toPrecision(3)}`);
-  const share = largest(judged.bound) / largest(judged.data);
-  t.ok(share <= 1e-3, `${what}: bound ÷ result ${share.toPrecision(3)}`);
-}
-
-function caught(t: Asserts, judged: Judged, got: ArrayLike<number>, what: string): void {
-  t.ok(ratio(judged, got) > 1, `${what} is caught`);
-}
 
 /** A float32 LRN of one column of channels: y, and dx with the second term multiplied by `sign`. */
 function lrn32(given: LrnAttributes, x: Float64Array, g: Float64Array, sign = 1): { y: number[]; dx: number[] } {

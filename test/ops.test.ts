@@ -1,10 +1,9 @@
 /** Attributes, shape rules and values of the ops against small examples worked out by hand. */
 import t from 'tap';
-import { GraphError, InputError } from '../src/errors.js';
+import { InputError } from '../src/errors.js';
 import { add } from '../src/ops/add.js';
 import { conv2d, conv2dBiasGradient, conv2dDataGradient, conv2dWeightGradient } from '../src/ops/conv2d.js';
 import { crossEntropy, crossEntropyGradient } from '../src/ops/crossEntropy.js';
-import type { Attributes, Op, TensorType } from '../src/ops/define.js';
 import { dropout, keepScale, keepThreshold } from '../src/ops/dropout.js';
 import { philox4x32 } from '../src/ops/lib/philox.js';
 import { linear, linearBiasGradient, linearDataGradient, linearWeightGradient } from '../src/ops/linear.js';
@@ -15,30 +14,11 @@ import { relu, reluGradient } from '../src/ops/relu.js';
 import { reshape } from '../src/ops/reshape.js';
 import { type SgdAttributes, sgd } from '../src/ops/sgd.js';
 import { softmax, softmaxGradient } from '../src/ops/softmax.js';
+import { close, rejects, shapeOf } from './support/asserts.js';
 import { evaluate, random, tensor, type, values } from './support/tensors.js';
 
 const nan = Number.NaN;
 const infinity = Number.POSITIVE_INFINITY;
-
-function shapeOf<A extends Attributes>(
-  op: Op<A>,
-  inputs: readonly TensorType[],
-  given: Partial<A> = {},
-): readonly number[] {
-  return op.infer(op.attributes(given), inputs)[0].shape;
-}
-
-/** Asserts a GraphError with the given words. */
-function rejects(t: { throws: typeof import('tap').t.throws }, run: () => unknown, message: RegExp): void {
-  t.throws(run, GraphError);
-  t.throws(run, { message });
-}
-
-/** Asserts numbers equal up to float64 rounding. */
-function close(t: { ok: typeof import('tap').t.ok }, got: readonly number[], expected: readonly number[]): void {
-  const worst = Math.max(...expected.map((value, i) => Math.abs(got[i] - value) / Math.max(1, Math.abs(value))));
-  t.ok(got.length === expected.length && worst <= 1e-12, `[${got}] is [${expected}]`);
-}
 
 t.test('registry', async (t) => {
   t.equal(findOp('lrnGradient'), lrnGradient);
@@ -144,7 +124,15 @@ t.test('lrn: values and conventions', async (t) => {
 });
 
 t.test('lrn: attributes and shapes', async (t) => {
-  t.same(lrn.attributes({}), { size: 5, alpha: 1e-4, beta: 0.75, k: 1, alphaPer: 'window' });
+  t.same(lrn.attributes({}), {
+    size: 5,
+    alpha: 1e-4,
+    beta: 0.75,
+    k: 1,
+    alphaPer: 'window',
+    groups: 1,
+    evenWindow: 'torch',
+  });
   rejects(t, () => lrn.attributes({ size: 0 }), /size must be an integer from 1/);
   rejects(t, () => lrn.attributes({ alpha: nan }), /alpha must be a finite number.*NaN/);
   rejects(t, () => lrn.attributes({ beta: -1 }), /beta must be/);

@@ -15,6 +15,11 @@ export function number(args: usize, index: i32): f32 {
   return load<f32>(args + (<usize>index << 2));
 }
 
+/** A float64, which takes two words. */
+export function double(args: usize, index: i32): f64 {
+  return load<f64>(args + (<usize>index << 2));
+}
+
 /** First of the items 0 … total − 1 that belong to a thread; the share ends where the next thread's begins. */
 export function shareStart(total: i32, thread: i32, threads: i32): i32 {
   return <i32>((<u64>total * <u64>thread) / <u64>threads);

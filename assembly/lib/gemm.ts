@@ -105,6 +105,11 @@ export function outerTile(
 /** Bytes of the buffer that `outerTileScattered` computes in. */
 export const stagingBytes: usize = 128;
 
+/** Columns of a tile that lie next to each other, as `outerTileScattered` wants them. */
+export function columnOffsets(offsets: usize): void {
+  for (let i = 0; i < 8; i++) store<usize>(offsets + (<usize>i << 2), <usize>i << 2);
+}
+
 /**
  * As `outerTile` for the first `columns` (1 to 8) of the tile, which lie anywhere: each at its byte offset from C in
  * `columnOffsets` (8 words).

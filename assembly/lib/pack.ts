@@ -3,6 +3,7 @@
  */
 import { pointer, shareStart, word } from './args';
 import { tileCount, tileStart } from './gemm';
+import { laneMask } from './simd';
 
 /**
  * Packs weights into tiles for `outerTile`: for each group and each tile of rows [depth][rows of the tile], with depth
@@ -103,6 +104,20 @@ export function packTiles(args: usize, thread: i32, threads: i32): void {
         store<f32>(to, load<f32>(source + (<usize>((start + row) * columns + column) << 2)));
         to += 4;
       }
+    }
+  }
+}
+
+/** Rows of a matrix with `columns` left in each as panels [rows][8], `count` of them; columns past the end are zero. */
+export function packBlock(from: usize, stride: usize, rows: i32, columns: i32, count: i32, to: usize): void {
+  const panelBytes = <usize>rows << 5;
+  for (let row = 0; row < rows; row++, from += stride) {
+    let target = to + (<usize>row << 5);
+    for (let panel = 0; panel < count; panel++, target += panelBytes) {
+      const source = from + (<usize>panel << 5);
+      const left = columns - (panel << 3);
+      v128.store(target, left >= 4 ? v128.load(source) : v128.and(v128.load(source), laneMask(left)));
+      v128.store(target, left >= 8 ? v128.load(source, 16) : v128.and(v128.load(source, 16), laneMask(left - 4)), 16);
     }
   }
 }

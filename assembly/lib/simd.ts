@@ -18,3 +18,14 @@ export function sumLanes(v: v128): f32 {
 export function laneMask(count: i32): v128 {
   return i32x4.gt_s(i32x4.splat(count), i32x4(0, 1, 2, 3));
 }
+
+/** Stores the first `count` lanes (1 to 4). */
+export function storeLanes(to: usize, v: v128, count: i32): void {
+  if (count == 4) {
+    v128.store(to, v);
+    return;
+  }
+  store<f32>(to, f32x4.extract_lane(v, 0));
+  if (count > 1) store<f32>(to, f32x4.extract_lane(v, 1), 4);
+  if (count > 2) store<f32>(to, f32x4.extract_lane(v, 2), 8);
+}

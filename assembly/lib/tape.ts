@@ -4,18 +4,38 @@
  *
  * A tape is the number of steps, then for each: the kernel, the number of bytes to the next step, the arguments.
  */
+import { adaptiveAvgPool, adaptiveAvgPoolGradient } from '../adaptiveAvgPool';
+import { adam } from '../adam';
 import { add } from '../add';
+import { augment } from '../augment';
+import { avgPool, avgPoolGradient } from '../avgPool';
+import { batchNorm, batchNormDataGradient, batchNormScaleGradient } from '../batchNorm';
+import { clip, clipGradient } from '../clip';
+import { concat } from '../concat';
 import { convolve, convolveBiasGradient, convolveWeightGradient } from '../conv2d';
-import { crossEntropy, crossEntropyGradient } from '../crossEntropy';
+import {
+  crossEntropy, crossEntropyGradient, crossEntropyProbabilities, crossEntropyProbabilitiesGradient, crossEntropyTargetGradient,
+} from '../crossEntropy';
+import { convTranspose2d } from '../convTranspose2d';
 import { dropout } from '../dropout';
+import { leakyRelu, leakyReluGradient } from '../leakyRelu';
 import {
   linearBiasGradient, linearDataGradientPanels, linearDataGradientRows, linearPanels, linearRows, linearWeightGradient,
 } from '../linear';
+import { local2d, local2dDataGradient, local2dWeightGradient } from '../local2d';
+import { logSoftmax, logSoftmaxGradient } from '../logSoftmax';
 import { lrn, lrnGradient } from '../lrn';
+import { lrnWithin, lrnWithinGradient } from '../lrnWithin';
+import { matMul } from '../matMul';
 import { maxPool, maxPoolGradient } from '../maxPool';
+import { meanSquaredError, meanSquaredErrorGradient } from '../meanSquaredError';
 import { relu, reluGradient } from '../relu';
+import { scale } from '../scale';
 import { sgd } from '../sgd';
+import { sigmoid, sigmoidGradient } from '../sigmoid';
 import { softmax, softmaxGradient } from '../softmax';
+import { split, splitGradient } from '../split';
+import { tanh, tanhGradient } from '../tanh';
 import { barrier } from './barrier';
 import { packPanels, packTiles, packWeights } from './pack';
 
@@ -29,6 +49,7 @@ export enum Kernel {
   convolve,
   convolveWeightGradient,
   convolveBiasGradient,
+  convTranspose2d,
   linearRows,
   linearPanels,
   linearDataGradientRows,
@@ -37,8 +58,18 @@ export enum Kernel {
   linearBiasGradient,
   relu,
   reluGradient,
+  local2d,
+  local2dDataGradient,
+  local2dWeightGradient,
   lrn,
   lrnGradient,
+  lrnWithin,
+  lrnWithinGradient,
+  avgPool,
+  avgPoolGradient,
+  adaptiveAvgPool,
+  adaptiveAvgPoolGradient,
+  matMul,
   maxPool,
   maxPoolGradient,
   dropout,
@@ -48,6 +79,30 @@ export enum Kernel {
   crossEntropyGradient,
   sgd,
   add,
+  augment,
+  tanh,
+  tanhGradient,
+  sigmoid,
+  sigmoidGradient,
+  leakyRelu,
+  leakyReluGradient,
+  clip,
+  clipGradient,
+  scale,
+  concat,
+  split,
+  splitGradient,
+  logSoftmax,
+  logSoftmaxGradient,
+  crossEntropyProbabilities,
+  crossEntropyProbabilitiesGradient,
+  crossEntropyTargetGradient,
+  meanSquaredError,
+  meanSquaredErrorGradient,
+  adam,
+  batchNorm,
+  batchNormDataGradient,
+  batchNormScaleGradient,
 }
 
 function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
@@ -58,6 +113,7 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.convolve: convolve(args, thread, threads); break;
     case Kernel.convolveWeightGradient: convolveWeightGradient(args, thread, threads); break;
     case Kernel.convolveBiasGradient: convolveBiasGradient(args, thread, threads); break;
+    case Kernel.convTranspose2d: convTranspose2d(args, thread, threads); break;
     case Kernel.linearRows: linearRows(args, thread, threads); break;
     case Kernel.linearPanels: linearPanels(args, thread, threads); break;
     case Kernel.linearDataGradientRows: linearDataGradientRows(args, thread, threads); break;
@@ -66,8 +122,18 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.linearBiasGradient: linearBiasGradient(args, thread, threads); break;
     case Kernel.relu: relu(args, thread, threads); break;
     case Kernel.reluGradient: reluGradient(args, thread, threads); break;
+    case Kernel.local2d: local2d(args, thread, threads); break;
+    case Kernel.local2dDataGradient: local2dDataGradient(args, thread, threads); break;
+    case Kernel.local2dWeightGradient: local2dWeightGradient(args, thread, threads); break;
     case Kernel.lrn: lrn(args, thread, threads); break;
     case Kernel.lrnGradient: lrnGradient(args, thread, threads); break;
+    case Kernel.lrnWithin: lrnWithin(args, thread, threads); break;
+    case Kernel.lrnWithinGradient: lrnWithinGradient(args, thread, threads); break;
+    case Kernel.avgPool: avgPool(args, thread, threads); break;
+    case Kernel.avgPoolGradient: avgPoolGradient(args, thread, threads); break;
+    case Kernel.adaptiveAvgPool: adaptiveAvgPool(args, thread, threads); break;
+    case Kernel.adaptiveAvgPoolGradient: adaptiveAvgPoolGradient(args, thread, threads); break;
+    case Kernel.matMul: matMul(args, thread, threads); break;
     case Kernel.maxPool: maxPool(args, thread, threads); break;
     case Kernel.maxPoolGradient: maxPoolGradient(args, thread, threads); break;
     case Kernel.dropout: dropout(args, thread, threads); break;
@@ -77,6 +143,30 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.crossEntropyGradient: crossEntropyGradient(args, thread, threads); break;
     case Kernel.sgd: sgd(args, thread, threads); break;
     case Kernel.add: add(args, thread, threads); break;
+    case Kernel.augment: augment(args, thread, threads); break;
+    case Kernel.tanh: tanh(args, thread, threads); break;
+    case Kernel.tanhGradient: tanhGradient(args, thread, threads); break;
+    case Kernel.sigmoid: sigmoid(args, thread, threads); break;
+    case Kernel.sigmoidGradient: sigmoidGradient(args, thread, threads); break;
+    case Kernel.leakyRelu: leakyRelu(args, thread, threads); break;
+    case Kernel.leakyReluGradient: leakyReluGradient(args, thread, threads); break;
+    case Kernel.clip: clip(args, thread, threads); break;
+    case Kernel.clipGradient: clipGradient(args, thread, threads); break;
+    case Kernel.scale: scale(args, thread, threads); break;
+    case Kernel.concat: concat(args, thread, threads); break;
+    case Kernel.split: split(args, thread, threads); break;
+    case Kernel.splitGradient: splitGradient(args, thread, threads); break;
+    case Kernel.logSoftmax: logSoftmax(args, thread, threads); break;
+    case Kernel.logSoftmaxGradient: logSoftmaxGradient(args, thread, threads); break;
+    case Kernel.crossEntropyProbabilities: crossEntropyProbabilities(args, thread, threads); break;
+    case Kernel.crossEntropyProbabilitiesGradient: crossEntropyProbabilitiesGradient(args, thread, threads); break;
+    case Kernel.crossEntropyTargetGradient: crossEntropyTargetGradient(args, thread, threads); break;
+    case Kernel.meanSquaredError: meanSquaredError(args, thread, threads); break;
+    case Kernel.meanSquaredErrorGradient: meanSquaredErrorGradient(args, thread, threads); break;
+    case Kernel.adam: adam(args, thread, threads); break;
+    case Kernel.batchNorm: batchNorm(args, thread, threads); break;
+    case Kernel.batchNormDataGradient: batchNormDataGradient(args, thread, threads); break;
+    case Kernel.batchNormScaleGradient: batchNormScaleGradient(args, thread, threads); break;
     default: unreachable();
   }
 }

@@ -189,11 +189,14 @@ class Translation {
         this.add('Relu', node.name, inputs, output);
         break;
       case 'lrn': {
-        const { size, alpha, beta, k, alphaPer } = node.attributes as LrnAttributes;
-        if (size % 2 === 0) {
+        const { size, alpha, beta, k, alphaPer, groups, evenWindow } = node.attributes as LrnAttributes;
+        if (size % 2 === 0 && evenWindow !== 'onnx') {
           throw new GraphError(
             `node '${node.name}': ONNX places an LRN window of even size ${size} differently, only odd sizes can be written`,
           );
+        }
+        if (groups !== 1) {
+          throw new GraphError(`node '${node.name}': ONNX's LRN has no groups, got ${groups}`);
         }
         this.add('LRN', node.name, inputs, output, {
           size: int(size),

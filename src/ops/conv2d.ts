@@ -124,7 +124,7 @@ function cost(g: Conv2dGeometry, inputs: readonly TensorType[], outputs: readonl
  * Calls `visit(outputIndex, inputIndex, weightIndex)` for every product of the convolution, output by output.
  * All three passes are sums over exactly these products; only what is summed over differs.
  */
-function forEachProduct(g: Conv2dGeometry, visit: (y: number, x: number, w: number) => void): void {
+export function forEachProduct(g: Conv2dGeometry, visit: (y: number, x: number, w: number) => void): void {
   const groupIn = g.inChannels / g.groups;
   const groupOut = g.outChannels / g.groups;
   for (let n = 0; n < g.batch; n++) {

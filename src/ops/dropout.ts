@@ -1,6 +1,7 @@
 /**
- * Inverted dropout (Srivastava et al. 2014, scaled while training): an element is zeroed with the given probability, the
- * others are multiplied by 1/(1 − probability).
+ * Dropout (Srivastava et al. 2014): an element is zeroed with the given probability; the others are multiplied by
+ * 1/(1 − probability) (inverted dropout, scaled while training), or kept as they are, and it is the reader at test who multiplies
+ * by 1 − probability (the original form, Hinton et al. 2012; see the op `scale`).
  *
  * Word i of a Philox4x32-10 stream decides element i (row-major): with `random` = [seedLo, seedHi, stepLo, stepHi], it is
  * word i mod 4 of philox(counter = (⌊i/4⌋, stream, stepLo, stepHi), key = (seedLo, seedHi)), and the element is kept when the
@@ -18,6 +19,7 @@ import {
   integerAttribute,
   numberAttribute,
   type Op,
+  wordAttribute,
 } from './define.js';
 import { philox4x32 } from './lib/philox.js';
 import { roundingError } from './lib/sums.js';
@@ -27,6 +29,8 @@ export type DropoutAttributes = {
   readonly probability: number;
   /** Tells the dropout layers of one network apart: each needs a stream of its own. */
   readonly stream: number;
+  /** 'train' multiplies what is kept by 1/(1 − probability); 'test' leaves the scaling to inference. */
+  readonly scaleAt: 'train' | 'test';
 };
 
 /** A random word below this keeps its element. For probability 0 it is 2³²: everything is kept. */
@@ -34,9 +38,9 @@ export function keepThreshold(probability: number): number {
   return Math.floor((1 - probability) * 2 ** 32);
 }
 
-/** The factor on kept elements: 1/(1 − probability), rounded to float32 once. */
-export function keepScale(probability: number): number {
-  return Math.fround(1 / (1 - probability));
+/** The factor on kept elements: 1/(1 − probability), rounded to float32 once, or 1 when inference does the scaling. */
+export function keepScale(probability: number, scaleAt: DropoutAttributes['scaleAt'] = 'train'): number {
+  return scaleAt === 'test' ? 1 : Math.fround(1 / (1 - probability));
 }
 
 /** x of any shape, random i32 [4] → x's shape. A dropped element is 0 whatever it was. */
@@ -48,7 +52,11 @@ export const dropout: Op<DropoutAttributes> = defineOp<DropoutAttributes>({
   attributes(given) {
     const probability = numberAttribute('dropout', 'probability', given.probability ?? 0.5, 0, 1);
     if (probability === 1) throw new GraphError('dropout: probability must be less than 1, got 1');
-    return { probability, stream: integerAttribute('dropout', 'stream', given.stream ?? 0, 0) };
+    return {
+      probability,
+      stream: integerAttribute('dropout', 'stream', given.stream ?? 0, 0),
+      scaleAt: wordAttribute('dropout', 'scaleAt', given.scaleAt ?? 'train', ['train', 'test']),
+    };
   },
 
   infer(_, inputs) {
@@ -64,11 +72,11 @@ export const dropout: Op<DropoutAttributes> = defineOp<DropoutAttributes>({
 
   cost: (_, inputs, outputs) => ({ macs: 0, flops: elements(inputs[0].shape), bytes: bytesTouched(inputs, outputs) }),
 
-  /** The mask is exact; a kept element carries the one rounding of the multiplication. */
-  reference({ probability, stream }, [x, random]) {
+  /** The mask is exact; a kept element carries the one rounding of the multiplication, if there is one. */
+  reference({ probability, stream, scaleAt }, [x, random]) {
     const [seedLo, seedHi, stepLo, stepHi] = random.data;
     const threshold = keepThreshold(probability);
-    const scale = keepScale(probability);
+    const scale = keepScale(probability, scaleAt);
     const words = new Uint32Array(4);
     const data = new Float64Array(x.data.length);
     const bound = new Float64Array(x.data.length);
@@ -76,7 +84,7 @@ export const dropout: Op<DropoutAttributes> = defineOp<DropoutAttributes>({
       if (i % 4 === 0) philox4x32([i / 4, stream, stepLo, stepHi], [seedLo, seedHi], words);
       if (words[i % 4] >= threshold) continue;
       data[i] = x.data[i] * scale;
-      bound[i] = roundingError(data[i]);
+      bound[i] = scale === 1 ? 0 : roundingError(data[i]);
     }
     return [{ data, bound }];
   },

@@ -21,6 +21,10 @@ export type Fill =
   | { readonly kind: 'data'; readonly scale: number; readonly offset: number }
   /** Class indices from 0 to classes − 1. */
   | { readonly kind: 'labels'; readonly classes: number }
+  /** Bytes of an image, 0 to 255. */
+  | { readonly kind: 'pixels' }
+  /** Positive numbers whose rows, along the last dimension, add up to 1 (but for the rounding to float32). */
+  | { readonly kind: 'probabilities' }
   /** Four random words: seed and step. */
   | { readonly kind: 'key' }
   | { readonly kind: 'constant'; readonly value: number };
@@ -43,8 +47,8 @@ export interface Case {
 }
 
 /** Largest multiply-adds and largest number of elements of a tensor in a quick case. */
-const quickMacs = 3e6;
-const quickElements = 8e5;
+const quickMacs = 1e6;
+const quickElements = 4e5;
 
 /** An input that holds the case's data. */
 export function tensor(...shape: number[]): CaseInput {
@@ -63,6 +67,15 @@ export function scaled(scale: number, input: CaseInput, offset = 0): CaseInput {
 
 export function labels(count: number, classes: number): CaseInput {
   return { dtype: 'i32', shape: [count], fill: { kind: 'labels', classes }, variable: false };
+}
+
+/** Images as they are stored. */
+export function pixels(...shape: number[]): CaseInput {
+  return { dtype: 'u8', shape, fill: { kind: 'pixels' }, variable: false };
+}
+
+export function probabilities(...shape: number[]): CaseInput {
+  return { dtype: 'f32', shape, fill: { kind: 'probabilities' }, variable: false };
 }
 
 export function key(): CaseInput {
@@ -124,9 +137,10 @@ export function caseKey(one: Case): string {
   return JSON.stringify([one.op.name, one.inputs.map(({ dtype, shape }) => [dtype, shape]), one.attributes]);
 }
 
-export type CaseArray = Float32Array | Int32Array;
+export type CaseArray = Float32Array | Int32Array | Uint8Array;
 
 /** An array for a tensor of this element type. */
 export function emptyArray(dtype: DType, length: number): CaseArray {
+  if (dtype === 'u8') return new Uint8Array(length);
   return dtype === 'f32' ? new Float32Array(length) : new Int32Array(length);
 }

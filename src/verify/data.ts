@@ -83,12 +83,28 @@ export function content(one: Case, input: CaseInput, index: number): CaseArray {
       return data.map(() => random.word() | 0);
     case 'labels':
       return data.map(() => random.below(fill.classes));
+    case 'pixels':
+      return data.map(() => random.word() & 255);
+    case 'probabilities':
+      return drawProbabilities(data, shape[shape.length - 1], random);
     case 'data': {
       for (let i = 0; i < data.length; i++) data[i] = draw(one.data, random) * fill.scale + fill.offset;
       if (one.data === 'nonFinite' && !input.variable) plant(data, random);
       return data;
     }
   }
+}
+
+/** Rows of positive numbers that add up to 1. */
+function drawProbabilities(data: CaseArray, classes: number, random: Random): CaseArray {
+  for (let start = 0; start < data.length; start += classes) {
+    const row = Array.from({ length: classes }, () => 1 + random.word());
+    const sum = row.reduce((total, value) => total + value, 0);
+    row.forEach((value, i) => {
+      data[start + i] = value / sum;
+    });
+  }
+  return data;
 }
 
 /** What a gradient that comes in from above holds: the case's integers or non-finite values, else normal deviates. */

@@ -11,7 +11,7 @@ const increment1 = 0xbb67ae85;
 const rounds = 10;
 
 /** High 32 bits of a·b for unsigned 32-bit a and b, from products of 16-bit halves: no sum of them reaches 2³². */
-function multiplyHigh(a: number, b: number): number {
+export function multiplyHigh(a: number, b: number): number {
   const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
   const middle = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) >>> 0;
   const carry = (Math.imul(aLow, bHigh) + (middle & 0xffff)) >>> 0;

@@ -27,6 +27,19 @@ const pixels = [1, 2, 3, 4, 5, 6, 7, 9].map((width) => norm([1, 6, 1, width], { 
 /** Odd and even windows; an even one reaches further down than up, and its gradient the other way round. */
 const sizes = [1, 2, 3, 4, 6, 7, 8, 9].map((size) => norm([2, 10, 3, 3], { ...strong, size }));
 
+/** ONNX's even windows lean the other way. */
+const mirrored = [2, 4, 5, 8].map((size) => norm([2, 10, 3, 3], { ...strong, size, evenWindow: 'onnx' }));
+
+/** Windows that stop at the border of a group, down to groups smaller than the window. */
+const groups = [
+  norm([1, 96, 27, 27], { ...paper, groups: 2 }, 'normal', 'norm1, two towers'),
+  norm([1, 256, 13, 13], { ...strong, groups: 2 }, 'large', 'norm2, two towers, strong'),
+  norm([2, 12, 3, 5], { ...strong, groups: 2 }),
+  norm([2, 12, 3, 5], { ...strong, groups: 4, size: 4 }),
+  norm([2, 12, 3, 5], { ...strong, groups: 6, size: 4, evenWindow: 'onnx' }),
+  norm([2, 7, 3, 3], { ...strong, groups: 7 }),
+];
+
 const exponents = [0.5, 1, 0.6, 0.25].map((beta) => norm([2, 8, 3, 5], { ...strong, beta }));
 
 const conventions = [
@@ -42,6 +55,8 @@ export const cases: readonly Case[] = [
   ...channels,
   ...pixels,
   ...sizes,
+  ...mirrored,
+  ...groups,
   ...exponents,
   ...conventions,
   norm([2, 11, 3, 3], strong, 'nonFinite'),

@@ -47,11 +47,23 @@ const paddings = [
   pool([1, 2, 1, 1], { kernel: 3, stride: 2, padding: 1 }),
 ];
 
+/** The 2012 source: every maximum of a window gets the gradient. */
+const toAll = [
+  pool([1, 16, 27, 27], { ...overlapping, ties: 'all' }, 'ties', 'pool2, narrowed'),
+  pool([2, 3, 9, 10], { kernel: 2, stride: 2, ties: 'all' }, 'ties'),
+  pool([1, 4, 8, 9], { kernel: 3, stride: 1, ties: 'all' }, 'ties'),
+  pool([2, 3, 6, 9], { ...overlapping, padding: 1, rounding: 'ceil', ties: 'all' }, 'ties'),
+  pool([1, 5, 6, 7], { kernel: [2, 3], stride: 2, padding: [0, 1, 1, 0], ties: 'all' }, 'ties'),
+  pool([2, 3, 7, 7], { ...overlapping, ties: 'all' }),
+  pool([2, 3, 9, 9], { ...overlapping, ties: 'all' }, 'nonFinite'),
+];
+
 export const cases: readonly Case[] = [
   ...alexnet,
   ...widths,
   ...channels,
   ...kernels,
   ...paddings,
+  ...toAll,
   pool([2, 3, 9, 9], overlapping, 'nonFinite'),
 ];

@@ -36,6 +36,8 @@ interface Axis {
 }
 
 interface Convolution {
+  /** Name that the kernel has on the tape. */
+  readonly step: 'convolve' | 'convTranspose2d';
   readonly source: Word;
   readonly weight: { readonly index: number; readonly key: string };
   readonly bias: Word;
@@ -84,7 +86,7 @@ function emit(context: LowerContext, c: Convolution): void {
       c.y.first * c.kernelWidth + c.x.first,
     ],
   );
-  context.step('convolve', [
+  context.step(c.step, [
     c.source,
     packed,
     c.bias,
@@ -135,6 +137,7 @@ export function lowerConv2d(context: LowerContext): void {
   const channels = g.inChannels / g.groups;
   const rows = g.outChannels / g.groups;
   emit(context, {
+    step: 'convolve',
     source: context.input(0),
     weight: { index: 1, key: 'forward panels' },
     bias: context.optionalInput(2),
@@ -152,24 +155,30 @@ export function lowerConv2d(context: LowerContext): void {
   });
 }
 
-/**
- * The data gradient is a convolution of dy with the transposed, flipped weights. With a stride, input positions fall into
- * stride² phases, each reached by its own taps only: each phase is a convolution of stride 1.
- */
 export function lowerConv2dDataGradient(context: LowerContext): void {
   const { node } = context;
   const given = node.attributes as Conv2dDataGradientAttributes;
   const [dy, w] = node.inputs.map((id) => context.shape(id));
   const g = conv2dGeometry(node.op.name, given, [dy[0], w[1] * given.groups, ...given.inputSize], w);
+  emitPhases(context, g, 'convolve');
+}
+
+/**
+ * The data gradient is a convolution of dy with the transposed, flipped weights. With a stride, input positions fall into
+ * stride² phases, each reached by its own taps only: each phase is a convolution of stride 1. Input 0 is what the convolution
+ * `g` would put out, input 2 a bias, if there is one.
+ */
+export function emitPhases(context: LowerContext, g: Conv2dGeometry, step: Convolution['step']): void {
   const kernel = g.kernelHeight * g.kernelWidth;
   const rows = g.inChannels / g.groups;
   const channels = g.outChannels / g.groups;
   for (const y of phases(g.inHeight, g.kernelHeight, g.strideY, g.dilationY, g.top)) {
     for (const x of phases(g.inWidth, g.kernelWidth, g.strideX, g.dilationX, g.left)) {
       emit(context, {
+        step,
         source: context.input(0),
         weight: { index: 1, key: `data gradient panels, phase ${y.out} ${x.out} of ${phaseKey(g)}` },
-        bias: 0,
+        bias: context.optionalInput(2),
         relu: false,
         batch: g.batch,
         groups: g.groups,

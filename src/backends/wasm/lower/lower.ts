@@ -138,6 +138,7 @@ class Lowering {
       node,
       threads: this.options.threads,
       shape: (id) => this.graph.values[id].shape,
+      dtype: (id) => this.graph.values[id].dtype,
       input: (index) => word(node.inputs[index]),
       output: (index) => word(node.outputs[index]),
       optionalInput: (index) => (index < node.inputs.length ? word(node.inputs[index]) : 0),

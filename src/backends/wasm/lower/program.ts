@@ -1,6 +1,6 @@
 /** What lowering makes of a graph: kernel steps over buffers, before any address is known. */
 import type { Node } from '../../../graph/graph.js';
-import { elements } from '../../../ops/define.js';
+import { type DType, elements } from '../../../ops/define.js';
 
 /** A piece of linear memory that steps read and write. */
 export interface Buffer {
@@ -42,6 +42,7 @@ export interface LowerContext {
   /** Threads only size scratch; they never decide an algorithm or an order of summation. */
   readonly threads: number;
   shape(value: number): readonly number[];
+  dtype(value: number): DType;
   input(index: number): Word;
   output(index: number): Word;
   /** The bias or 0 when the node has none. */
@@ -71,6 +72,11 @@ export type LowerRule = (context: LowerContext) => void;
 
 export function float(value: number): Word {
   return { float: value };
+}
+
+/** A float64 as two words, the low one first. */
+export function double(value: number): readonly Word[] {
+  return [...new Uint32Array(Float64Array.of(value).buffer)];
 }
 
 /** Number of elements of an input. */

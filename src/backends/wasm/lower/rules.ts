@@ -1,11 +1,11 @@
 /** Every op's lowering, by name. */
 import type { Graph, Node } from '../../../graph/graph.js';
-import { elements } from '../../../ops/define.js';
 import { type DropoutAttributes, keepScale, keepThreshold } from '../../../ops/dropout.js';
-import { type LrnAttributes, lrnCoefficient } from '../../../ops/lrn.js';
-import { type MaxPoolAttributes, maxPoolGeometry } from '../../../ops/maxPool.js';
-import type { SgdAttributes } from '../../../ops/sgd.js';
+import { lowerClip, lowerLeakyRelu, lowerScale, lowerTanh, lowerTanhGradient } from './activations.js';
+import { lowerAugment } from './augment.js';
+import { lowerBatchNorm } from './batchNorm.js';
 import { lowerConv2d, lowerConv2dBiasGradient, lowerConv2dDataGradient, lowerConv2dWeightGradient } from './conv2d.js';
+import { lowerConvTranspose2d } from './convTranspose2d.js';
 import {
   lowerLinearBiasGradient,
   lowerLinearDataGradientPanels,
@@ -15,6 +15,25 @@ import {
   lowerLinearWeightGradient,
   worthPanels,
 } from './linear.js';
+import {
+  lowerLocal2d,
+  lowerLocal2dBiasGradient,
+  lowerLocal2dDataGradient,
+  lowerLocal2dWeightGradient,
+} from './local2d.js';
+import { lowerCrossEntropy, lowerCrossEntropyGradient, lowerMeanSquaredError } from './losses.js';
+import { lowerLrn, lowerLrnGradient, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
+import { lowerMatMul } from './matMul.js';
+import { lowerAdam, lowerSgd } from './optimizers.js';
+import { lowerConcat, lowerSplit, lowerSplitGradient } from './pieces.js';
+import {
+  lowerAdaptiveAvgPool,
+  lowerAdaptiveAvgPoolGradient,
+  lowerAvgPool,
+  lowerAvgPoolGradient,
+  lowerMaxPool,
+  lowerMaxPoolGradient,
+} from './pool.js';
 import { countOf, float, type LowerContext, type LowerRule } from './program.js';
 
 /** One algorithm of an op: its name in plans and reports, and what it emits. */
@@ -23,75 +42,6 @@ export interface Algorithm {
   readonly lower: LowerRule;
   /** Whether the shapes are such that it goes before the others; by default the first of the list does. */
   readonly preferred?: (shapes: Pick<LowerContext, 'node' | 'shape'>) => boolean;
-}
-
-/** Positions of all channels that the LRN kernels hold at a time, in bytes. */
-const lrnRow = 64;
-
-function lrnWords(context: LowerContext, x: number): readonly [number, number, number, number] {
-  const [batch, channels, ...plane] = context.shape(context.node.inputs[x]);
-  return [batch, channels, elements(plane), (context.node.attributes as LrnAttributes).size];
-}
-
-function lowerLrn(context: LowerContext): void {
-  const given = context.node.attributes as LrnAttributes;
-  const sizes = lrnWords(context, 0);
-  const bytes = (2 * sizes[1] + given.size) * lrnRow;
-  context.step('lrn', [
-    context.input(0),
-    context.output(0),
-    ...context.scratch(bytes),
-    ...sizes,
-    float(lrnCoefficient(given)),
-    float(given.k),
-    float(given.beta),
-  ]);
-}
-
-function lowerLrnGradient(context: LowerContext): void {
-  const given = context.node.attributes as LrnAttributes;
-  const sizes = lrnWords(context, 1);
-  const bytes = (4 * sizes[1] + 2 * given.size) * lrnRow;
-  const a = lrnCoefficient(given);
-  context.step('lrnGradient', [
-    context.input(0),
-    context.input(1),
-    context.output(0),
-    ...context.scratch(bytes),
-    ...sizes,
-    float(a),
-    float(given.k),
-    float(given.beta),
-    float(2 * a * given.beta),
-  ]);
-}
-
-function poolWords(context: LowerContext, x: number): readonly number[] {
-  const given = context.node.attributes as MaxPoolAttributes;
-  const g = maxPoolGeometry(context.node.op.name, given, context.shape(context.node.inputs[x]));
-  return [
-    g.batch * g.channels,
-    g.inHeight,
-    g.inWidth,
-    g.outHeight,
-    g.outWidth,
-    g.kernelHeight,
-    g.kernelWidth,
-    g.strideY,
-    g.strideX,
-    g.top,
-    g.left,
-  ];
-}
-
-function lowerMaxPool(context: LowerContext): void {
-  const words = poolWords(context, 0);
-  const scratch = context.scratch(words[2] * 4 + 16);
-  context.step('maxPool', [context.input(0), context.output(0), ...scratch, ...words]);
-}
-
-function lowerMaxPoolGradient(context: LowerContext): void {
-  context.step('maxPoolGradient', [context.input(0), context.input(1), context.output(0), ...poolWords(context, 1)]);
 }
 
 function lowerDropout(context: LowerContext): void {
@@ -104,7 +54,7 @@ function lowerDropout(context: LowerContext): void {
     countOf(context, 0),
     given.stream,
     threshold % 2 ** 32,
-    float(keepScale(given.probability)),
+    float(keepScale(given.probability, given.scaleAt)),
     Number(threshold === 2 ** 32),
   ]);
 }
@@ -112,22 +62,6 @@ function lowerDropout(context: LowerContext): void {
 /** [rows, length of a row] of a matrix. */
 function rowWords(context: LowerContext, index: number): readonly number[] {
   return context.shape(context.node.inputs[index]);
-}
-
-function lowerSgd(context: LowerContext): void {
-  const given = context.node.attributes as SgdAttributes;
-  context.step('sgd', [
-    context.input(0),
-    context.input(1),
-    context.input(2),
-    context.input(3),
-    countOf(context, 0),
-    Number(given.rule === 'torch'),
-    float(given.momentum),
-    float(given.weightDecay),
-    float(given.learningRateMultiplier),
-    float(given.rule === 'paper' ? -1 : 1),
-  ]);
 }
 
 /** Ops whose kernel takes its inputs, its output and one count. */
@@ -166,6 +100,7 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   conv2dDataGradient: [{ name: 'im2col', lower: lowerConv2dDataGradient }],
   conv2dWeightGradient: [{ name: 'im2col', lower: lowerConv2dWeightGradient }],
   conv2dBiasGradient: [{ name: 'simd', lower: lowerConv2dBiasGradient }],
+  convTranspose2d: [{ name: 'im2col', lower: lowerConvTranspose2d }],
   linear: [
     { name: 'rows', lower: lowerLinearRows },
     { name: 'panels', lower: lowerLinearPanels, preferred: worthPanels(4) },
@@ -178,17 +113,50 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   linearBiasGradient: [{ name: 'simd', lower: lowerLinearBiasGradient }],
   relu: elementwise('relu'),
   reluGradient: elementwise('reluGradient'),
+  leakyRelu: [{ name: 'simd', lower: lowerLeakyRelu }],
+  leakyReluGradient: [{ name: 'simd', lower: lowerLeakyRelu }],
+  clip: [{ name: 'simd', lower: lowerClip }],
+  clipGradient: [{ name: 'simd', lower: lowerClip }],
+  tanh: [{ name: 'simd', lower: lowerTanh }],
+  tanhGradient: [{ name: 'simd', lower: lowerTanhGradient }],
+  sigmoid: elementwise('sigmoid'),
+  sigmoidGradient: elementwise('sigmoidGradient'),
+  scale: [{ name: 'simd', lower: lowerScale }],
+  concat: [{ name: 'copy', lower: lowerConcat }],
+  split: [{ name: 'copy', lower: lowerSplit }],
+  splitGradient: [{ name: 'copy', lower: lowerSplitGradient }],
+  batchNorm: [{ name: 'planes', lower: lowerBatchNorm }],
+  batchNormDataGradient: [{ name: 'planes', lower: lowerBatchNorm }],
+  batchNormScaleGradient: [{ name: 'planes', lower: lowerBatchNorm }],
   add: elementwise('add'),
+  augment: [{ name: 'rows', lower: lowerAugment }],
+  local2d: [{ name: 'patches', lower: lowerLocal2d }],
+  local2dDataGradient: [{ name: 'patches', lower: lowerLocal2dDataGradient }],
+  local2dWeightGradient: [{ name: 'patches', lower: lowerLocal2dWeightGradient }],
+  local2dBiasGradient: [{ name: 'simd', lower: lowerLocal2dBiasGradient }],
   lrn: [{ name: 'window', lower: lowerLrn }],
   lrnGradient: [{ name: 'window', lower: lowerLrnGradient }],
+  lrnWithin: [{ name: 'separable', lower: lowerLrnWithin }],
+  lrnWithinGradient: [{ name: 'separable', lower: lowerLrnWithinGradient }],
+  avgPool: [{ name: 'separable', lower: lowerAvgPool }],
+  avgPoolGradient: [{ name: 'separable', lower: lowerAvgPoolGradient }],
+  adaptiveAvgPool: [{ name: 'separable', lower: lowerAdaptiveAvgPool }],
+  adaptiveAvgPoolGradient: [{ name: 'separable', lower: lowerAdaptiveAvgPoolGradient }],
+  matMul: [{ name: 'panels', lower: lowerMatMul }],
   maxPool: [{ name: 'separable', lower: lowerMaxPool }],
   maxPoolGradient: [{ name: 'scatter', lower: lowerMaxPoolGradient }],
   dropout: [{ name: 'philox', lower: lowerDropout }],
   softmax: rowwise('softmax', 0),
   softmaxGradient: rowwise('softmaxGradient', 1),
-  crossEntropy: rowwise('crossEntropy', 0),
-  crossEntropyGradient: rowwise('crossEntropyGradient', 1),
+  crossEntropy: [{ name: 'rows', lower: lowerCrossEntropy }],
+  crossEntropyGradient: [{ name: 'rows', lower: lowerCrossEntropyGradient }],
+  crossEntropyTargetGradient: rowwise('crossEntropyTargetGradient', 1),
+  logSoftmax: rowwise('logSoftmax', 0),
+  logSoftmaxGradient: rowwise('logSoftmaxGradient', 1),
+  meanSquaredError: [{ name: 'simd', lower: lowerMeanSquaredError }],
+  meanSquaredErrorGradient: [{ name: 'simd', lower: lowerMeanSquaredError }],
   sgd: [{ name: 'fused', lower: lowerSgd }],
+  adam: [{ name: 'fused', lower: lowerAdam }],
 };
 
 /** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes alone decide. */

@@ -1,0 +1,69 @@
+/** Average pooling into a given number of windows per axis: window i of n holds cells ⌊i·L/n⌋ … ⌈(i + 1)·L/n⌉ − 1. */
+import { addToCells, addToRows, sumCells, sumRows } from './avgPool';
+import { at, pointer, shareStart, word } from './lib/args';
+
+function spanStart(i: i32, count: i32, extent: i32): i32 {
+  return i * extent / count;
+}
+
+function spanEnd(i: i32, count: i32, extent: i32): i32 {
+  return ((i + 1) * extent + count - 1) / count;
+}
+
+/**
+ * Arguments: 0 x, 1 y, 2 scratch, 3 scratch bytes per thread, 4 maps (batch × channels), 5 height, 6 width, 7 output height, 8 output
+ * width.
+ */
+export function adaptiveAvgPool(args: usize, thread: i32, threads: i32): void {
+  const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
+  const maps = word(args, 4);
+  const height = word(args, 5);
+  const width = word(args, 6);
+  const outHeight = word(args, 7);
+  const outWidth = word(args, 8);
+  const last = shareStart(maps, thread + 1, threads);
+  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+    const x = at(pointer(args, 0), map * height * width);
+    let y = at(pointer(args, 1), map * outHeight * outWidth);
+    for (let i = 0; i < outHeight; i++) {
+      const top = spanStart(i, outHeight, height);
+      const rows = spanEnd(i, outHeight, height) - top;
+      sumRows(at(x, top * width), rows, <usize>width << 2, line);
+      for (let j = 0; j < outWidth; j++) {
+        const left = spanStart(j, outWidth, width);
+        const right = spanEnd(j, outWidth, width);
+        store<f32>(y, sumCells(line, left, right) / <f32>(rows * (right - left)));
+        y += 4;
+      }
+    }
+  }
+}
+
+/** Arguments: as `adaptiveAvgPool`, with 0 dy and 1 dx. */
+export function adaptiveAvgPoolGradient(args: usize, thread: i32, threads: i32): void {
+  const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
+  const maps = word(args, 4);
+  const height = word(args, 5);
+  const width = word(args, 6);
+  const outHeight = word(args, 7);
+  const outWidth = word(args, 8);
+  const rowBytes = <usize>width << 2;
+  const last = shareStart(maps, thread + 1, threads);
+  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+    let dy = at(pointer(args, 0), map * outHeight * outWidth);
+    const dx = at(pointer(args, 1), map * height * width);
+    memory.fill(dx, 0, <usize>height * rowBytes);
+    for (let i = 0; i < outHeight; i++) {
+      const top = spanStart(i, outHeight, height);
+      const rows = spanEnd(i, outHeight, height) - top;
+      memory.fill(line, 0, rowBytes);
+      for (let j = 0; j < outWidth; j++) {
+        const left = spanStart(j, outWidth, width);
+        const right = spanEnd(j, outWidth, width);
+        addToCells(line, left, right, load<f32>(dy) / <f32>(rows * (right - left)));
+        dy += 4;
+      }
+      addToRows(line, rows, rowBytes, at(dx, top * width));
+    }
+  }
+}

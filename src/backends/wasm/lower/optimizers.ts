@@ -1,0 +1,33 @@
+/** Lowering of the optimizers' steps: one pass over memory, in place. */
+import type { AdamAttributes } from '../../../ops/adam.js';
+import type { SgdAttributes } from '../../../ops/sgd.js';
+import { countOf, double, float, type LowerContext } from './program.js';
+
+export function lowerSgd(context: LowerContext): void {
+  const given = context.node.attributes as SgdAttributes;
+  context.step('sgd', [
+    context.input(0),
+    context.input(1),
+    context.input(2),
+    context.input(3),
+    countOf(context, 0),
+    Number(given.rule === 'torch'),
+    float(given.momentum),
+    float(given.weightDecay),
+    float(given.learningRateMultiplier),
+    float(given.rule === 'paper' ? -1 : 1),
+  ]);
+}
+
+export function lowerAdam(context: LowerContext): void {
+  const given = context.node.attributes as AdamAttributes;
+  context.step('adam', [
+    ...context.node.inputs.map((_, i) => context.input(i)),
+    countOf(context, 0),
+    float(given.epsilon),
+    float(given.weightDecay),
+    ...double(given.beta1),
+    ...double(given.beta2),
+    ...double(given.learningRateMultiplier),
+  ]);
+}
