@@ -40,7 +40,7 @@ export function workloadOf(model: Model, batch: number, images = noiseImages(mod
 
 /** Pictures of noise, every pixel from 0 to 255, preprocessed as the model wants it; [count, C, H, W], always the same. */
 function noiseImages(model: Model, count: number): Float32Array {
-  const { mean, scale } = model.preprocessing;
+  const { mean, scale, std } = model.preprocessing;
   const [channels, height, width] = model.inputShape;
   const images = new Float32Array(count * channels * height * width);
   // Marsaglia 2003, xorshift with the triple (13, 17, 5).
@@ -50,7 +50,7 @@ function noiseImages(model: Model, count: number): Float32Array {
     state ^= state >>> 17;
     state ^= state << 5;
     const channel = Math.floor(i / (height * width)) % channels;
-    images[i] = ((state >>> 24) - mean[channel % mean.length]) * scale;
+    images[i] = (((state >>> 24) - mean[channel % mean.length]) * scale) / (std?.[channel % mean.length] ?? 1);
   }
   return images;
 }

@@ -2,7 +2,8 @@
 
     python3 scripts/golden.py [FOLDER]
 
-needs PyTorch and NumPy (Debian: python3-torch, python3-numpy); two runs give the same files. The network is that of
+needs PyTorch and NumPy (Debian: python3-torch, python3-numpy); two runs give the same files. golden_family.py makes those of the
+other presets. The network is that of
 caffeAlexnet({ classes: 10, width: 1 / 36, inputSize: 71, dropout: 0 }): every filter count and the units of fc6 and fc7
 are multiplied by the width and rounded up to an even number. An input of 71 makes all three poolings round up
 (16 -> 8 -> 4 -> 2), and leaves fc6 planes of 2 x 2 to flatten.

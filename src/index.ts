@@ -5,12 +5,14 @@ import type { VerifyOptions, VerifyReport } from './verify/verify.js';
 
 export type { BackendInfo, CompileOptions, RunOptions, RunResult, TypedArray } from './backends/backend.js';
 export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
+export { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
 export type { NetworkDefinition } from './engine/definition.js';
 export type { Engine, ProgramOptions } from './engine/engine.js';
 export { gradientsGraph, inferenceGraph, lossGraph, stepGraph } from './engine/graphs.js';
 export type { Network } from './engine/network.js';
+export type { AdamSettings, OptimizerSettings, SgdSettings } from './engine/optimizer.js';
 export type { ParameterStore, WeightSource } from './engine/parameters.js';
 export type { LayerProfile, Profile } from './engine/profile.js';
 export type { Program } from './engine/program.js';
@@ -43,8 +45,21 @@ export { differentiate, gradientName } from './graph/differentiate.js';
 export type { Graph, Initializer, Node, Value, VariableSpec } from './graph/graph.js';
 export { optimize, withOutputs } from './graph/passes.js';
 export { type CaffeAlexnetOptions, caffeAlexnet } from './models/caffeAlexnet.js';
-export type { Built, Model, Preprocessing, Recipe, Schedule } from './models/model.js';
+export type { FamilyOptions } from './models/family.js';
+export type {
+  Augmentation,
+  Built,
+  ColourNoise,
+  Model,
+  Preprocessing,
+  Recipe,
+  RecipeVariant,
+  Schedule,
+  ScheduleOverride,
+} from './models/model.js';
 export { preset, presets } from './models/presets.js';
+export { rateFactor } from './models/schedule.js';
+export type { AugmentAttributes } from './ops/augment.js';
 export { type Attributes, type Cost, type DType, defineOp, type Op, type TensorType } from './ops/define.js';
 export { findOp, ops } from './ops/registry.js';
 export type { Plan, PlanBuffer, PlanStep } from './plan/plan.js';

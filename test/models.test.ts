@@ -138,9 +138,12 @@ t.test('narrowed nets keep their groups legal', async (t) => {
 
 t.test('presets', async (t) => {
   t.same(preset('caffe-alexnet', { classes: 7 }).options, { classes: 7, width: 1, inputSize: 227, dropout: 0.5 });
+  const nearestFirst =
+    'caffe-alexnet, alexnet, caffenet, alexnet-owt, alexnet-2012, cifar10-80sec, cifar10-18pct, cifar10-full, ' +
+    'cifar10-13pct, cifar10-11pct, cifar10-quick, alexnet-single, mnist-tf, alexnet-one-tower';
   t.throws(
     () => preset('cafe-alexnet'),
-    new ArgumentError("there is no preset 'cafe-alexnet', expected one of caffe-alexnet"),
+    new ArgumentError(`there is no preset 'cafe-alexnet', expected one of ${nearestFirst}`),
   );
   t.throws(() => preset('caffe-alexnet', { clases: 7 }), /no option 'clases', expected one of classes, width/);
   const outOfRange: [string, number | string][] = [
@@ -167,6 +170,9 @@ t.test('a model survives the metadata of a weights file', async (t) => {
   const { build: __, ...wanted } = model;
   t.same(again, wanted);
 
+  const torch = modelFromMetadata(weightsMetadata(preset('alexnet-owt', { classes: 10 })));
+  t.same(torch.preprocessing.std, [58.395, 57.12, 57.375]);
+
   const metadata = weightsMetadata(model);
   const broken: [Record<string, string>, RegExp][] = [
     [{ preset: 'alexnot' }, /net\.safetensors: there is no preset 'alexnot'/],
@@ -175,6 +181,8 @@ t.test('a model survives the metadata of a weights file', async (t) => {
     [{ options: '{"depth":9}' }, /no option 'depth'/],
     [{ classes: '11' }, /'classes' is 11 in the metadata, the preset and its options have 10/],
     [{ preprocessing: '{"channels":"RGB"}' }, /'preprocessing' in the metadata lacks a field/],
+    [{ preprocessing: JSON.stringify({ ...model.preprocessing, std: [1, 0, 1] }) }, /lacks a field or has a wrong one/],
+    [{ preprocessing: JSON.stringify({ ...model.preprocessing, meanImage: 1 }) }, /lacks a field or has a wrong one/],
   ];
   for (const [change, message] of broken) {
     t.throws(() => modelFromMetadata({ ...metadata, ...change }, 'net.safetensors'), { name: 'FileError', message });

@@ -150,6 +150,14 @@ t.test('what ONNX cannot say is refused', async (t) => {
   even.output('y', even.lrn(even.input('x', [1, 8, 2, 2]), { size: 4 }, { name: 'norm1' }));
   await t.rejects(graphToOnnx(even.build(), weights), { name: 'GraphError', message: /node 'norm1': .* even size 4/ });
 
+  const mirrored = new GraphBuilder('mirrored');
+  mirrored.output('y', mirrored.lrn(mirrored.input('x', [1, 8, 2, 2]), { size: 4, evenWindow: 'onnx' }));
+  t.ok((await graphToOnnx(mirrored.build(), weights)).length > 0, "ONNX's own even window is written");
+
+  const grouped = new GraphBuilder('grouped');
+  grouped.output('y', grouped.lrn(grouped.input('x', [1, 8, 2, 2]), { groups: 2 }, { name: 'norm1' }));
+  await t.rejects(graphToOnnx(grouped.build(), weights), { name: 'GraphError', message: /node 'norm1': .* no groups/ });
+
   const training = new GraphBuilder('training');
   const key = training.input('random', [4], 'i32');
   training.output(

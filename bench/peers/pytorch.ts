@@ -12,6 +12,9 @@ import { type Implementation, MissingPeer, type Mode, modes, type PeerSetting } 
 const pythons = ['python3', '/usr/bin/python3'];
 
 export async function openPytorch({ model, batch, threads, workload, files }: PeerSetting): Promise<Implementation> {
+  const { optimizer } = model.recipe;
+  if (optimizer.kind === 'adam')
+    throw new MissingPeer(`pytorch: ${model.name} is trained by Adam, which is not measured`);
   const { child, version } = await Python.start(threads);
   try {
     const paths = await files.images(workload);
@@ -20,7 +23,7 @@ export async function openPytorch({ model, batch, threads, workload, files }: Pe
       graph: describeGraph(model, batch),
       weights: await files.safetensors(),
       inputs: workload.inputs.map(({ labels }, i) => ({ images: paths[i], labels: [...labels] })),
-      optimizer: { momentum: 0, weightDecay: 0, ...model.recipe.optimizer },
+      optimizer: { momentum: 0, weightDecay: 0, ...optimizer },
       threads,
     });
     return new Pytorch(child, version, loaded.threads);

@@ -11,13 +11,13 @@ const luma = [0.299, 0.587, 0.114] as const;
 
 /**
  * Cuts the centre out of an image that has been resized already, and converts it: [C, crop, crop], row-major, in `into` when
- * given. A cell is (v − mean[c]) · scale.
+ * given. A cell is (v − mean[c]) · scale / std[c], computed as the op `augment` does it: float32 constants, each step rounded once.
  *
  * @throws InputError when the image is smaller than the crop; ArgumentError when `into` has another length.
  */
 export function preprocessImage(pixels: Pixels, preprocessing: Preprocessing, into?: Float32Array): Float32Array {
   const { width, height, data } = pixels;
-  const { channels, crop, mean, scale } = preprocessing;
+  const { channels, crop, mean, scale, std } = preprocessing;
   if (data.length !== 3 * width * height) {
     throw new InputError(`an RGB image of ${width}×${height} has ${3 * width * height} bytes, got ${data.length}`);
   }
@@ -28,6 +28,8 @@ export function preprocessImage(pixels: Pixels, preprocessing: Preprocessing, in
   const count = mean.length * plane;
   if (into && into.length !== count) throw new ArgumentError(`into must have ${count} elements, got ${into.length}`);
   const tensor = into ?? new Float32Array(count);
+  const means = mean.map(Math.fround);
+  const factors = mean.map((_, c) => Math.fround(std ? scale / std[c] : scale));
   const top = Math.floor((height - crop) / 2);
   const left = Math.floor((width - crop) / 2);
   for (let y = 0; y < crop; y++) {
@@ -35,11 +37,12 @@ export function preprocessImage(pixels: Pixels, preprocessing: Preprocessing, in
     for (let to = y * crop; to < (y + 1) * crop; to++, from += 3) {
       if (channels === 'grey') {
         const grey = luma[0] * data[from] + luma[1] * data[from + 1] + luma[2] * data[from + 2];
-        tensor[to] = (grey - mean[0]) * scale;
+        tensor[to] = Math.fround(grey - means[0]) * factors[0];
         continue;
       }
       for (let c = 0; c < 3; c++) {
-        tensor[c * plane + to] = (data[from + (channels === 'BGR' ? 2 - c : c)] - mean[c]) * scale;
+        const level = data[from + (channels === 'BGR' ? 2 - c : c)];
+        tensor[c * plane + to] = Math.fround(level - means[c]) * factors[c];
       }
     }
   }

@@ -3,13 +3,8 @@ import { GraphBuilder } from '../graph/builder.js';
 import { differentiate, gradientName } from '../graph/differentiate.js';
 import type { Graph, Value } from '../graph/graph.js';
 import { optimize, withOutputs } from '../graph/passes.js';
-import { type SgdAttributes, sgd } from '../ops/sgd.js';
 import type { NetworkDefinition } from './definition.js';
-
-/** The optimizer's state that goes with a parameter. */
-export function momentumName(parameter: string): string {
-  return `${parameter}/momentum`;
-}
+import { addUpdate, countsSteps, type OptimizerSettings } from './optimizer.js';
 
 /** What the gradient of the loss starts from: an input, always 1 here. */
 export const lossSeed = gradientName('loss');
@@ -46,29 +41,17 @@ export function stepGraph(
   model: NetworkDefinition,
   batch: number,
   trained: readonly string[],
-  optimizer: Partial<SgdAttributes>,
+  optimizer: OptimizerSettings,
 ): Graph {
   const differentiated = differentiate(lossGraph(model, batch), 'loss', trained);
   const g = new GraphBuilder(model.name, differentiated);
   const rate = g.input('learningRate', [1]);
+  const step = countsSteps(optimizer) ? g.input('step', [1]) : undefined;
   for (const name of trained) {
     const parameter = g.find(name);
     const gradient = differentiated.values[differentiated.outputs.get(gradientName(name)) as number];
-    const momentum = g.variable(momentumName(name), parameter.shape, { kind: 'constant', value: 0 }, { role: 'state' });
-    const spec = parameter.variable;
-    const attributes = {
-      ...optimizer,
-      weightDecay: (optimizer.weightDecay ?? 0) * (spec?.decayMultiplier ?? 1),
-      learningRateMultiplier: (optimizer.learningRateMultiplier ?? 1) * (spec?.learningRateMultiplier ?? 1),
-    };
     const layer = layerOf(differentiated, parameter);
-    const [next, nextMomentum] = g.apply(sgd, [parameter, gradient, momentum, rate], attributes, {
-      name: `${name}/sgd`,
-      layer,
-      phase: 'update',
-    });
-    g.update(parameter, next);
-    g.update(momentum, nextMomentum);
+    addUpdate(g, optimizer, parameter, gradient, { rate, step }, { layer, phase: 'update' });
   }
   return optimize(withOutputs(g.build(), ['logits', 'loss']));
 }

@@ -1,13 +1,13 @@
-import type { Backend, Executable, RunOptions, RunResult } from '../backends/backend.js';
+import type { Backend, Executable, RunOptions, RunResult, TypedArray } from '../backends/backend.js';
 import { ArgumentError, TandemError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import { gradientName } from '../graph/differentiate.js';
-import type { SgdAttributes } from '../ops/sgd.js';
 import type { Plan } from '../plan/plan.js';
 import type { NetworkDefinition } from './definition.js';
-import { gradientsGraph, inferenceGraph, lossGraph, lossSeed, momentumName, stepGraph } from './graphs.js';
+import { gradientsGraph, inferenceGraph, lossGraph, lossSeed, stepGraph } from './graphs.js';
 import { checkCount, checkImages, checkLabels, checkRate } from './inputs.js';
 import { topAccuracy } from './metrics.js';
+import { countsSteps, type OptimizerSettings, stateNames, withChanges } from './optimizer.js';
 import { ParameterStore, type WeightSource } from './parameters.js';
 import { foldLayers, median, type Profile } from './profile.js';
 import { ProgramCache } from './programs.js';
@@ -35,7 +35,7 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   /** All variables that hold what the network is: initial values, training and loading write them. */
   readonly store: ParameterStore;
   private readonly programs: ProgramCache;
-  private readonly optimizer: Partial<SgdAttributes>;
+  private readonly optimizer: OptimizerSettings;
   private readonly defaultRate: number;
   private readonly nodeNames: readonly string[];
   private frozenNames: ReadonlySet<string> = new Set();
@@ -55,12 +55,12 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   ) {
     this.seed = checkCount('seed', options.seed ?? 1);
     this.defaultRate = checkRate(options.learningRate ?? model.recipe?.learningRate ?? 0.01);
-    this.optimizer = { ...model.recipe?.optimizer, ...options.optimizer };
+    this.optimizer = withChanges(model.recipe?.optimizer, options.optimizer);
     const smallest = lossGraph(model, 1, false);
     this.nodeNames = smallest.nodes.map(({ name }) => name).filter((name) => name !== 'loss');
     this.store = new ParameterStore(backend, this.seed);
     this.store.declare(smallest);
-    this.store.declare(momentumGraph(model.name, this.store));
+    this.store.declare(stateGraph(model.name, this.store, this.optimizer));
     this.programs = new ProgramCache(backend, this.store, { algorithms: options.algorithms });
     this.freeze(options.frozen ?? []);
   }
@@ -293,8 +293,9 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     return { images, labels, random, [lossSeed]: Float32Array.of(1) };
   }
 
-  private stepInputs(images: Float32Array, labels: Int32Array, rate: number) {
-    return { ...this.gradientInputs(images, labels), learningRate: Float32Array.of(rate) };
+  private stepInputs(images: Float32Array, labels: Int32Array, rate: number): Record<string, TypedArray> {
+    const inputs = { ...this.gradientInputs(images, labels), learningRate: Float32Array.of(rate) };
+    return countsSteps(this.optimizer) ? { ...inputs, step: Float32Array.of(this.steps + 1) } : inputs;
   }
 
   private trained(): string[] {
@@ -322,10 +323,12 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
 }
 
 /** A graph that only declares the optimizer's variables, so that they can be read and written before the first step. */
-function momentumGraph(name: string, store: ParameterStore) {
-  const g = new GraphBuilder(name);
+function stateGraph(model: string, store: ParameterStore, optimizer: OptimizerSettings) {
+  const g = new GraphBuilder(model);
   for (const parameter of store.names()) {
-    g.variable(momentumName(parameter), store.shape(parameter), { kind: 'constant', value: 0 }, { role: 'state' });
+    for (const name of stateNames(optimizer, parameter)) {
+      g.variable(name, store.shape(parameter), { kind: 'constant', value: 0 }, { role: 'state' });
+    }
   }
   return g.build();
 }

@@ -1,5 +1,5 @@
 /** What goes into and comes out of the methods of `Network`. */
-import type { SgdAttributes } from '../ops/sgd.js';
+import type { OptimizerSettings } from './optimizer.js';
 import type { WeightSource } from './parameters.js';
 
 /** Names of parameters ('conv1.weight') or of layers ('conv1': all of its parameters), or a test of a parameter's name. */
@@ -10,8 +10,8 @@ export interface NetworkOptions {
   readonly seed?: number;
   /** Parameters that `step` leaves alone; nothing is computed for them. */
   readonly frozen?: Frozen;
-  /** Replaces attributes of the optimizer in the model's recipe. */
-  readonly optimizer?: Partial<SgdAttributes>;
+  /** Replaces attributes of the optimizer in the model's recipe; another kind ('sgd', 'adam') replaces all of it. */
+  readonly optimizer?: OptimizerSettings;
   /** Of `step`; that of the model's recipe by default. */
   readonly learningRate?: number;
   /** Parameters that are not drawn but given. */

@@ -60,15 +60,17 @@ function presetOf(name: string, options: unknown, where: string): Model {
 
 function isPreprocessing(value: unknown): value is Preprocessing {
   if (typeof value !== 'object' || value === null) return false;
-  const { channels, fit, resize, crop, mean, scale } = value as Partial<Preprocessing>;
+  const { channels, fit, resize, crop, mean, scale, std, meanImage } = value as Partial<Preprocessing>;
+  const perChannel = (levels: unknown): levels is readonly number[] =>
+    Array.isArray(levels) && levels.length === (channels === 'grey' ? 1 : 3) && levels.every(Number.isFinite);
   return (
     (channels === 'RGB' || channels === 'BGR' || channels === 'grey') &&
     (fit === 'warp' || fit === 'shorter-side') &&
     Number.isInteger(resize) &&
     Number.isInteger(crop) &&
-    Array.isArray(mean) &&
-    mean.length === (channels === 'grey' ? 1 : 3) &&
-    mean.every((level) => Number.isFinite(level)) &&
-    Number.isFinite(scale)
+    perChannel(mean) &&
+    Number.isFinite(scale) &&
+    (std === undefined || (perChannel(std) && std.every((deviation) => deviation > 0))) &&
+    (meanImage === undefined || typeof meanImage === 'boolean')
   );
 }

@@ -1,7 +1,12 @@
 /** What a network is before it meets a backend: a graph for any batch size, and the recipe it was published with. */
+import type { OptimizerSettings } from '../engine/optimizer.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { Value } from '../graph/graph.js';
-import type { SgdAttributes } from '../ops/sgd.js';
+import type { Augmentation } from './augmentation.js';
+import type { Schedule, ScheduleOverride } from './schedule.js';
+
+export type { Augmentation, ColourNoise } from './augmentation.js';
+export type { Schedule, ScheduleOverride } from './schedule.js';
 
 /** How pixels become the input tensor. Data, so that it can be stored beside the weights. */
 export interface Preprocessing {
@@ -11,22 +16,40 @@ export interface Preprocessing {
   readonly resize: number;
   /** Centre crop taken after resizing: the network's input size. */
   readonly crop: number;
-  /** Pixel values are (v − mean[c]) · scale, v from 0 to 255, in the order of `channels`. */
+  /** Pixel values are (v − mean[c]) · scale / std[c], v from 0 to 255, in the order of `channels`. */
   readonly mean: readonly number[];
   readonly scale: number;
+  /** 1 for every channel where it is missing. */
+  readonly std?: readonly number[];
+  /**
+   * The source subtracts the mean image of its training set, pixel by pixel and in evaluation too. `mean` are the means of its
+   * channels: they serve where no mean image is at hand.
+   */
+  readonly meanImage?: boolean;
 }
-
-export type Schedule =
-  | { readonly kind: 'fixed' }
-  /** lr · gamma^⌊iteration / size⌋ (Caffe's step). */
-  | { readonly kind: 'step'; readonly size: number; readonly gamma: number };
 
 export interface Recipe {
   readonly batch: number;
+  /** At the start; a parameter's is this times its multiplier. */
   readonly learningRate: number;
   readonly iterations: number;
   readonly schedule: Schedule;
-  readonly optimizer: Partial<SgdAttributes>;
+  /** Parameters that do not follow `schedule`; the last entry that names a parameter counts. */
+  readonly overrides?: readonly ScheduleOverride[];
+  readonly optimizer: OptimizerSettings;
+  /** Images of the training set: an epoch has trainingImages / batch iterations. Needed by schedules that count epochs. */
+  readonly trainingImages?: number;
+  /** Published variants of the schedule. */
+  readonly alternatives?: readonly RecipeVariant[];
+}
+
+/** Another way of training the same network that a source has. */
+export interface RecipeVariant {
+  readonly name: string;
+  readonly source: string;
+  readonly iterations: number;
+  readonly schedule: Schedule;
+  readonly overrides?: readonly ScheduleOverride[];
 }
 
 /** The values that `Model.build` leaves for losses and readers to attach to. */
@@ -45,6 +68,8 @@ export interface Model {
   readonly classes: number;
   readonly preprocessing: Preprocessing;
   readonly recipe: Recipe;
+  /** What training images go through beside `preprocessing`; nothing where it is missing. */
+  readonly augmentation?: Augmentation;
   /** Adds the network for `images` [N, C, H, W] to a graph. `random` is there in training graphs: the key of dropout. */
   build(g: GraphBuilder, images: Value, random: Value | undefined): Built;
 }

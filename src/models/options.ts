@@ -27,3 +27,17 @@ export function integerOption(model: string, name: string, value: unknown, least
   }
   return value;
 }
+
+/** One of a few values, or an ArgumentError that lists them. */
+export function choiceOption<T extends string | number | boolean>(
+  model: string,
+  name: string,
+  value: unknown,
+  choices: readonly T[],
+): T {
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) {
+    throw new ArgumentError(`${model}: ${name} must be one of ${choices.join(', ')}, got ${String(value)}`);
+  }
+  return found;
+}

@@ -1,20 +1,55 @@
 /** The networks that come with Tandem, by name. */
 import { ArgumentError } from '../errors.js';
-import { caffeAlexnet } from './caffeAlexnet.js';
+import {
+  eighteenPercentPreset,
+  eightySecondsPreset,
+  elevenPercentPreset,
+  fullPreset,
+  quickPreset,
+  thirteenPercentPreset,
+} from './cifar10.js';
+import { type FamilyOptions, makeModel, type Preset } from './family.js';
+import {
+  alexnet2012Preset,
+  alexnetPreset,
+  caffeAlexnetPreset,
+  caffenetPreset,
+  oneTowerPreset,
+  owtPreset,
+  singlePreset,
+} from './imagenet.js';
+import { mnistPreset } from './mnist.js';
 import type { Model } from './model.js';
 import type { ModelOptions } from './options.js';
 
+const all: readonly Preset[] = [
+  alexnetPreset,
+  alexnet2012Preset,
+  caffeAlexnetPreset,
+  caffenetPreset,
+  oneTowerPreset,
+  singlePreset,
+  owtPreset,
+  mnistPreset,
+  eightySecondsPreset,
+  quickPreset,
+  eighteenPercentPreset,
+  fullPreset,
+  thirteenPercentPreset,
+  elevenPercentPreset,
+];
+
 /** Name → factory. A factory checks its options and throws an ArgumentError for those it does not know. */
-export const presets: ReadonlyMap<string, (options: ModelOptions) => Model> = new Map([
-  ['caffe-alexnet', caffeAlexnet],
-]);
+export const presets: ReadonlyMap<string, (options: FamilyOptions | ModelOptions) => Model> = new Map(
+  all.map((each) => [each.name, (options) => makeModel(each, options)]),
+);
 
 /**
  * A preset by name.
  *
  * @throws ArgumentError for an unknown name (it lists the known ones, nearest first) or an option that does not fit.
  */
-export function preset(name: string, options: ModelOptions = {}): Model {
+export function preset(name: string, options: FamilyOptions | ModelOptions = {}): Model {
   const factory = presets.get(name);
   if (factory) return factory(options);
   const distance = new Map([...presets.keys()].map((known) => [known, editDistance(name, known)]));
