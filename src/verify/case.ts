@@ -48,7 +48,7 @@ export interface Case {
 
 /** Largest multiply-adds and largest number of elements of a tensor in a quick case. */
 const quickMacs = 1e6;
-const quickElements = 4e5;
+const quickElements = 8e5;
 
 /** An input that holds the case's data. */
 export function tensor(...shape: number[]): CaseInput {
