@@ -3,9 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inferenceGraph } from '../src/engine/graphs.js';
+import { GraphError } from '../src/errors.js';
 import { writeOnnx } from '../src/formats/onnx.js';
 import { writeSafetensors } from '../src/formats/safetensors.js';
 import type { Model } from '../src/models/model.js';
+import { MissingPeer } from './implementation.js';
 import type { Workload } from './workload.js';
 
 /** The content of a parameter by name. */
@@ -40,7 +42,14 @@ export class ModelFiles {
 
   /** The inference graph at this batch size: its shapes are fixed, so that a peer can plan as well as we can. */
   onnx(batch: number): Promise<string> {
-    return this.once(`batch-${batch}.onnx`, (path) => writeOnnx(path, inferenceGraph(this.model, batch), this.read));
+    return this.once(`batch-${batch}.onnx`, async (path) => {
+      try {
+        await writeOnnx(path, inferenceGraph(this.model, batch), this.read);
+      } catch (error) {
+        if (!(error instanceof GraphError)) throw error;
+        throw new MissingPeer(`${this.model.name} cannot be written as ONNX: ${error.message}`, { cause: error });
+      }
+    });
   }
 
   safetensors(): Promise<string> {

@@ -56,7 +56,7 @@ export interface Peer {
   open(setting: PeerSetting): Promise<Implementation>;
 }
 
-/** A peer that is not installed here: reported, not a failure. */
+/** A peer that is not installed here, or cannot run the network: reported, not a failure. */
 export class MissingPeer extends TandemError {
   override name = 'MissingPeer';
 }

@@ -54,12 +54,26 @@ def activated(a, y):
 
 def lrn(a, x):
     alpha = a['alpha'] * a['size'] if a['alphaPer'] == 'element' else a['alpha']
-    return F.local_response_norm(x, a['size'], alpha, a['beta'], a['k'])
+    towers = x.chunk(a['groups'], 1)
+    return torch.cat([F.local_response_norm(tower, a['size'], alpha, a['beta'], a['k']) for tower in towers], 1)
 
 
 def max_pool(a, x):
     x, padding = pad(x, a['padding'], -float('inf'))
     return F.max_pool2d(x, a['kernel'], a['stride'], padding, ceil_mode=a['rounding'] == 'ceil')
+
+
+def avg_pool(a, x):
+    """Uneven padding would count cells that are not there: it is not taken on."""
+    top, left, bottom, right = a['padding']
+    if top != bottom or left != right:
+        raise NotImplementedError('avgPool with uneven padding')
+    return F.avg_pool2d(x, a['kernel'], a['stride'], (top, left), a['rounding'] == 'ceil', a['count'] == 'all')
+
+
+def dropout(a, x, training):
+    y = F.dropout(x, a['probability'], training)
+    return y * (1 - a['probability']) if a['scaleAt'] == 'test' else y
 
 
 OPS = {
@@ -69,6 +83,10 @@ OPS = {
     'lrn': lrn,
     'maxPool': max_pool,
     'reshape': lambda a, x: x.reshape(a['shape']),
+    'avgPool': avg_pool,
+    'adaptiveAvgPool': lambda a, x: F.adaptive_avg_pool2d(x, a['size']),
+    'tanh': lambda a, x: a['a'] * torch.tanh(a['b'] * x),
+    'sigmoid': lambda a, x: torch.sigmoid(x),
     'softmax': lambda a, x: torch.softmax(x, 1),
     'add': lambda a, x, y: x + y,
     'crossEntropy': lambda a, x, labels: F.cross_entropy(x, labels),
@@ -112,7 +130,7 @@ class Network:
             if name == 'crossEntropy' and not training:
                 continue
             if name == 'dropout':
-                result = F.dropout(values[node['inputs'][0]], attributes['probability'], training)
+                result = dropout(attributes, values[node['inputs'][0]], training)
             else:
                 result = OPS[name](attributes, *(values[i] for i in node['inputs']))
             values[node['output']] = result
@@ -165,7 +183,7 @@ def peak_of_this_program():
 
 def main():
     network = None
-    print(json.dumps({'version': torch.__version__}), flush=True)
+    print(json.dumps({'version': torch.__version__, 'ops': [*OPS, 'dropout']}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         try:

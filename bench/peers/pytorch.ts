@@ -15,12 +15,15 @@ export async function openPytorch({ model, batch, threads, workload, files }: Pe
   const { optimizer } = model.recipe;
   if (optimizer.kind === 'adam')
     throw new MissingPeer(`pytorch: ${model.name} is trained by Adam, which is not measured`);
-  const { child, version } = await Python.start(threads);
+  const { child, version, ops } = await Python.start(threads);
   try {
+    const graph = describeGraph(model, batch);
+    const unknown = graph.nodes.find(({ op }) => !ops.includes(op));
+    if (unknown) throw new MissingPeer(`pytorch: our script for it has no op ${unknown.op}, which ${model.name} needs`);
     const paths = await files.images(workload);
     const loaded = await child.ask<{ threads: number }>({
       command: 'load',
-      graph: describeGraph(model, batch),
+      graph,
       weights: await files.safetensors(),
       inputs: workload.inputs.map(({ labels }, i) => ({ images: paths[i], labels: [...labels] })),
       optimizer: { momentum: 0, weightDecay: 0, ...optimizer },
@@ -77,13 +80,13 @@ class Python {
   }
 
   /** The first Python that has torch. */
-  static async start(threads: number): Promise<{ child: Python; version: string }> {
+  static async start(threads: number): Promise<{ child: Python; version: string; ops: string[] }> {
     const count = String(threads);
     const env = { ...process.env, OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count };
     for (const python of pythons) {
       const child = new Python(spawn(python, [scriptPath()], { env, stdio: ['pipe', 'pipe', 'pipe'] }));
       try {
-        return { child, version: (await child.answer<{ version: string }>()).version };
+        return { child, ...(await child.answer<{ version: string; ops: string[] }>()) };
       } catch {
         await child.close();
       }
