@@ -2,6 +2,7 @@
 import type { Augmentation, ColourNoise } from '../models/augmentation.js';
 import type { Preprocessing } from '../models/model.js';
 import { type AugmentAttributes, noiseStream } from '../ops/augment.js';
+import { normalAngle, normalRadius } from '../ops/lib/deviates.js';
 import { philox4x32 } from '../ops/lib/philox.js';
 
 /**
@@ -67,11 +68,6 @@ export function tenCrops(
   );
 }
 
-/** A random word as the middle of one of 2³² equal parts of (0, 1). */
-function unit(word: number): number {
-  return (word + 0.5) / 2 ** 32;
-}
-
 /**
  * The input `colour` [N, C] of the op: Σ αᵢ · scales[i] · components[i] for each image, with αᵢ ~ N(0, std²) drawn once an image
  * (Krizhevsky et al. 2012, §4.1). Deviate i of image n is one of the two that the Box–Muller transform makes of two words of
@@ -98,8 +94,8 @@ export function colourOffsets(
         philox4x32(counter, [random[0], random[1]], words);
       }
       const pair = i & 2;
-      const angle = 2 * Math.PI * unit(words[pair + 1]);
-      const deviate = Math.sqrt(-2 * Math.log(unit(words[pair]))) * (i & 1 ? Math.sin(angle) : Math.cos(angle));
+      const angle = normalAngle(words[pair + 1]);
+      const deviate = normalRadius(words[pair]) * (i & 1 ? Math.sin(angle) : Math.cos(angle));
       for (let c = 0; c < channels; c++) sums[c] += std * deviate * scales[i] * component[c];
     });
     offsets.set(sums, n * channels);

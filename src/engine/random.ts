@@ -1,18 +1,12 @@
 /** Initial values of variables: Philox4x32-10 and the Box–Muller transform, in float64, rounded once. */
 import type { Initializer } from '../graph/graph.js';
 import { elements } from '../ops/define.js';
+import { hashName, normalAngle, normalRadius, unit } from '../ops/lib/deviates.js';
 import { philox4x32 } from '../ops/lib/philox.js';
 
 /** The low and the high 32 bits of a whole number from 0 to 2⁵³ − 1. */
 export function split64(value: number): readonly [number, number] {
   return [value >>> 0, Math.floor(value / 2 ** 32)];
-}
-
-/** FNV-1a, 32 bits, over the UTF-16 units of a name. */
-function hash(name: string): number {
-  let state = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) state = Math.imul(state ^ name.charCodeAt(i), 0x01000193);
-  return state >>> 0;
 }
 
 /** Last counter word of all draws of initial values; dropout has the high half of the step there, which never gets so far. */
@@ -41,21 +35,15 @@ export function initialValues(init: Initializer, shape: readonly number[], seed:
   }
 }
 
-/** Box and Muller 1958: two uniform deviates make two independent normal ones. */
 function drawNormal(values: Float32Array, mean: number, std: number, seed: number, name: string): void {
   forEachBlock(values.length, seed, name, (words, at, count) => {
     for (let i = 0; i < count; i += 2) {
-      const radius = std * Math.sqrt(-2 * Math.log(unit(words[i])));
-      const angle = 2 * Math.PI * unit(words[i + 1]);
+      const radius = std * normalRadius(words[i]);
+      const angle = normalAngle(words[i + 1]);
       values[at + i] = mean + radius * Math.cos(angle);
       if (i + 1 < count) values[at + i + 1] = mean + radius * Math.sin(angle);
     }
   });
-}
-
-/** A random word as the middle of one of 2³² equal parts of (0, 1). */
-function unit(word: number): number {
-  return (word + 0.5) / 2 ** 32;
 }
 
 /** Calls `use(words, at, count)` for each four words of a variable's stream; the last of them may be wanted in part. */
@@ -66,7 +54,7 @@ function forEachBlock(
   use: (words: Uint32Array, at: number, count: number) => void,
 ): void {
   const key = split64(seed);
-  const counter = [0, hash(name), 0, initialDomain];
+  const counter = [0, hashName(name), 0, initialDomain];
   const words = new Uint32Array(4);
   for (let at = 0; at < length; at += 4) {
     counter[0] = at / 4;

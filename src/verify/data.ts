@@ -1,5 +1,6 @@
 /** The numbers of a case, drawn from its name: Philox4x32-10 words, and from them normal deviates in float64, rounded once. */
 import { elements } from '../ops/define.js';
+import { hashName, normalAngle, normalRadius } from '../ops/lib/deviates.js';
 import { philox4x32 } from '../ops/lib/philox.js';
 import { type Case, type CaseArray, type CaseInput, emptyArray } from './case.js';
 
@@ -15,7 +16,7 @@ class Random {
     one: Case,
     private readonly stream: number,
   ) {
-    this.key = [fnv1a(one.op.name), fnv1a(one.name)];
+    this.key = [hashName(one.op.name), hashName(one.name)];
   }
 
   /** An integer from 0 to 2³² − 1. */
@@ -36,25 +37,18 @@ class Random {
     return this.word() & 1 ? 1 : -1;
   }
 
-  /** N(0, 1), by the Box–Muller transform. */
+  /** N(0, 1) */
   normal(): number {
     if (this.spare !== undefined) {
       const kept = this.spare;
       this.spare = undefined;
       return kept;
     }
-    const radius = Math.sqrt(-2 * Math.log((this.word() + 1) / 2 ** 32));
-    const angle = (2 * Math.PI * this.word()) / 2 ** 32;
+    const radius = normalRadius(this.word());
+    const angle = normalAngle(this.word());
     this.spare = radius * Math.sin(angle);
     return radius * Math.cos(angle);
   }
-}
-
-/** FNV-1a, 32 bits, over the UTF-16 units of a name. */
-function fnv1a(name: string): number {
-  let state = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) state = Math.imul(state ^ name.charCodeAt(i), 0x01000193);
-  return state >>> 0;
 }
 
 /** One number of the given kind. */
