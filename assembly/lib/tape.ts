@@ -40,7 +40,7 @@ import { barrier } from './barrier';
 import { now } from './clock';
 import { packPanels, packTiles, packWeights } from './pack';
 import { productBytes, sumProducts } from './product';
-import { winogradConvolve, winogradInput, winogradMultiply, winogradOutput } from './winograd';
+import { winogradInput, winogradMultiply, winogradOutput } from './winograd';
 import { winogradFilter, winogradFilterGradient } from './winogradFilter';
 import { winogradGradientInput, winogradGradientOutput, winogradWeightGradient } from './winogradGradient';
 
@@ -54,7 +54,6 @@ export enum Kernel {
   convolveBiasGradient,
   winogradFilter,
   winogradFilterGradient,
-  winogradConvolve,
   winogradInput,
   winogradMultiply,
   winogradOutput,
@@ -127,7 +126,6 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.convolveBiasGradient: convolveBiasGradient(args, thread, threads); break;
     case Kernel.winogradFilter: winogradFilter(args, thread, threads); break;
     case Kernel.winogradFilterGradient: winogradFilterGradient(args, thread, threads); break;
-    case Kernel.winogradConvolve: winogradConvolve(args, thread, threads); break;
     case Kernel.winogradInput: winogradInput(args, thread, threads); break;
     case Kernel.winogradMultiply: winogradMultiply(args, thread, threads); break;
     case Kernel.winogradOutput: winogradOutput(args, thread, threads); break;

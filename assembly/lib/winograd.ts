@@ -9,13 +9,13 @@
  *
  * The four lanes of a vector are four channels ("quad"), eight output channels make an octet, and a row of tiles of one image is a
  * line. V holds transformed tiles, U transformed filters [group][position][octet][depth][8], M their products
- * [position][octet][tile][8].
+ * [group][position][octet][tile][8].
  *
  * All kernels have the same arguments: 0 source, 1 U, 2 bias or 0, 3 destination, 4 scratch, 5 scratch bytes per thread, 6 V, 7 M,
  * 8 groups, 9 channels of a group of the source, 10 source height, 11 source width, 12 stride, 13 top, 14 left, 15 lines of an image,
  * 16 tiles of a line, 17 m, 18 n, 19 variant, 20 depth (stride² · channels, rounded up to quads), 21 output channels of a group,
- * 22 output height, 23 output width, 24 and 25 bytes between positions of V and of M, 26 lines of a block, 27 octets of a block,
- * 28 relu, 29 first line, 30 end of the lines, 31 bytes of scratch before V, 32 bytes between positions of U.
+ * 22 output height, 23 output width, 24, 25 and 26 bytes between positions of V, M and U, 27 lines that are transformed back at a time,
+ * 28 relu, 29 first line, 30 end of the lines: a batch is taken through the stages in blocks of lines.
  */
 import { gradientLines, inputLines, outputLines } from '../generated/winograd';
 import { at, pointer, shareStart, word } from './args';
@@ -23,42 +23,7 @@ import { rowsTile, tileCount, tileStart } from './gemm';
 import { endProduct, startProduct } from './product';
 import { laneMask, storeLanes, zero } from './simd';
 
-/** A whole convolution: threads share out blocks of lines, and take each through all three stages in scratch of their own. */
-export function winogradConvolve(args: usize, thread: i32, threads: i32): void {
-  const stage = pointer(args, 4) + <usize>thread * pointer(args, 5);
-  const v = stage + pointer(args, 31);
-  const n = word(args, 18);
-  const m = v + <usize>(n * n) * pointer(args, 24);
-  const lines = word(args, 30);
-  const most = word(args, 26);
-  const blocks = (lines + most - 1) / most;
-  const octets = (word(args, 21) + 7) >> 3;
-  const octetBlock = word(args, 27);
-  const last = shareStart(word(args, 8) * blocks, thread + 1, threads);
-  for (let item = shareStart(word(args, 8) * blocks, thread, threads); item < last; item++) {
-    const group = item / blocks;
-    const first = (item % blocks) * most;
-    const end = min(lines, first + most);
-    const tiles = (end - first) * word(args, 16);
-    for (let line = first; line < end; line++) {
-      transformQuads(args, false, group, line, 0, word(args, 20) >> 2, stage, v + tileOffset(args, line - first), rowPitch(args), 16);
-    }
-    for (let octet = 0; octet < octets; octet += octetBlock) {
-      const octetEnd = min(octets, octet + octetBlock);
-      for (let position = 0; position < n * n; position++) {
-        multiply(
-          args, group, position, octet, octetEnd, tiles,
-          v + <usize>position * pointer(args, 24), m + <usize>position * pointer(args, 25),
-        );
-      }
-      for (let o = octet; o < octetEnd; o++) {
-        outputBlock(args, group, first, end, o, m + (<usize>((o - octet) * tiles) << 5), stage);
-      }
-    }
-  }
-}
-
-/** The first stage by itself: V [group][position][tile][depth] of the lines given. Threads share out groups, lines and quads. */
+/** The first stage: V [group][position][tile][depth] of the lines given. Threads share out groups, lines and quads. */
 export function winogradInput(args: usize, thread: i32, threads: i32): void {
   const stage = pointer(args, 4) + <usize>thread * pointer(args, 5);
   const quads = word(args, 20) >> 2;
@@ -103,7 +68,7 @@ export function winogradOutput(args: usize, thread: i32, threads: i32): void {
   const octets = (word(args, 21) + 7) >> 3;
   const first = word(args, 29);
   const lines = word(args, 30);
-  const most = word(args, 26);
+  const most = word(args, 27);
   const tiles = (lines - first) * word(args, 16);
   const n = word(args, 18);
   const last = shareStart(word(args, 8) * octets, thread + 1, threads);
@@ -169,7 +134,7 @@ function multiply(args: usize, group: i32, position: i32, first: i32, last: i32,
   const pitch = <usize>depth << 2;
   const count = tileCount(tiles);
   startProduct();
-  let u = pointer(args, 1) + <usize>(group * positions + position) * pointer(args, 32) + <usize>first * panel;
+  let u = pointer(args, 1) + <usize>(group * positions + position) * pointer(args, 26) + <usize>first * panel;
   for (let octet = first; octet < last; octet++, u += panel, m += <usize>tiles << 5) {
     for (let i = 0; i < count; i++) {
       const row = tileStart(tiles, count, i);

@@ -40,7 +40,7 @@ function transformLines(args: usize, gradient: bool, thread: i32, threads: i32, 
 
 /**
  * dU [group][position][octet][depth][8], added to what it holds from the second block of lines on: 3 dU, 6 V, 7 the transformed dy,
- * 24, 25 and 32 bytes between positions of these. Threads share out groups, positions and octets.
+ * 24, 25 and 26 bytes between positions of these. Threads share out groups, positions and octets.
  */
 export function winogradWeightGradient(args: usize, thread: i32, threads: i32): void {
   const tiles = (word(args, 30) - word(args, 29)) * word(args, 16);
@@ -55,7 +55,7 @@ export function winogradWeightGradient(args: usize, thread: i32, threads: i32): 
     const plane = <usize>(item / octets);
     const dy = pointer(args, 7) + plane * pointer(args, 25) + (<usize>(item % octets * tiles) << 5);
     let v = pointer(args, 6) + plane * pointer(args, 24);
-    let to = pointer(args, 3) + plane * pointer(args, 32) + (<usize>(item % octets * depth) << 5);
+    let to = pointer(args, 3) + plane * pointer(args, 26) + (<usize>(item % octets * depth) << 5);
     for (let q = 0; q < depth; q += 4, v += <usize>tiles << 4, to += 128) outerTile(4, v, dy, tiles, to, 32, more, 0, false);
   }
   endProduct(<f64>(last - first) * <f64>(depth << 3) * <f64>tiles);

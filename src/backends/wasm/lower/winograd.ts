@@ -9,13 +9,10 @@ import {
 import { type WinogradName, winograds } from '../../../ops/lib/winograd.js';
 import type { LowerContext, Word } from './program.js';
 
-/** Bytes of transformed tiles that a thread works on at a time, and of their products. */
-const inputBytes = 512 * 1024;
-const productBytes = 256 * 1024;
-/** Fewer blocks than this are shared out stage by stage, not whole. */
-const wholeBlocks = 8;
-/** Bytes of transformed tiles whose sums over all of them a weight gradient adds at a time. */
-const gradientBytes = 24 * 1024 * 1024;
+/** Bytes of a block's transformed tiles and products: what stays in a third-level cache. */
+const blockBytes = 8 * 1024 * 1024;
+/** Tiles that are transformed back at a time, in the first-level cache. */
+const outputTiles = 32;
 
 type Shapes = Pick<LowerContext, 'node' | 'shape'>;
 
@@ -138,14 +135,13 @@ interface Stage {
   readonly scratch: readonly [Word, number];
   readonly v: Word;
   readonly m: Word;
+  /** Bytes between positions. */
   readonly vPitch: number;
   readonly mPitch: number;
-  readonly blockLines: number;
-  readonly blockOctets: number;
   readonly relu: boolean;
+  /** Lines [first, last) of all images. */
   readonly first: number;
   readonly last: number;
-  readonly before: number;
 }
 
 function stageWords(c: Convolution, name: WinogradName, stage: Stage, depth = sizes(c, name).depth): readonly Word[] {
@@ -174,20 +170,31 @@ function stageWords(c: Convolution, name: WinogradName, stage: Stage, depth = si
     ...c.outSize,
     stage.vPitch,
     stage.mPitch,
-    stage.blockLines,
-    stage.blockOctets,
+    s.filterPitch,
+    outputLines(s.tiles),
     Number(stage.relu),
     stage.first,
     stage.last,
-    stage.before,
-    s.filterPitch,
   ];
 }
 
-/** Bytes of a thread's scratch to transform lines of tiles there, and products of `tiles` tiles back. */
-function stageBytes(c: Convolution, name: WinogradName, tiles: number): number {
-  const s = sizes(c, name);
-  return Math.max(2 * s.n * (s.tiles * s.m + s.r - 1), s.m * tiles * (s.n + s.m)) * 16;
+function outputLines(tiles: number): number {
+  return Math.max(1, Math.floor(outputTiles / tiles));
+}
+
+/** Bytes of a thread's scratch: a line of tiles transformed one way, or some lines of products transformed back. */
+function stageBytes(c: Convolution, name: WinogradName): number {
+  const { m, r, n, tiles } = sizes(c, name);
+  return Math.max(2 * n * (tiles * m + r - 1), m * outputLines(tiles) * tiles * (n + m)) * 16;
+}
+
+/** Lines of a block: all are about the same, so that no product is left with a few tiles. */
+function blockLines(c: Convolution, name: WinogradName): number {
+  const { positions, depth, octets, lines, tiles } = sizes(c, name);
+  const perLine = c.groups * positions * tiles * (depth + octets * 8) * 4;
+  const all = c.batch * lines;
+  const blocks = Math.ceil(all / Math.max(1, Math.floor(blockBytes / perLine)));
+  return Math.ceil(all / blocks);
 }
 
 /** The words of `winogradFilter` and `winogradFilterGradient` from the fifth on. */
@@ -244,39 +251,28 @@ export function lowerWinograd(name: WinogradName) {
       ],
     );
     const all = c.batch * lines;
-    const blockLines = Math.max(1, Math.min(all, Math.round(inputBytes / (positions * depth * 4 * tiles))));
-    const blockTiles = blockLines * tiles;
-    const whole = c.groups * Math.ceil(all / blockLines) >= wholeBlocks;
-    const blockOctets = Math.max(1, Math.min(octets, Math.floor(productBytes / (positions * blockTiles * 32))));
-    const before = Math.ceil(stageBytes(c, name, blockTiles) / 64) * 64;
-    const vPitch = pitch((whole ? blockTiles : all * tiles) * depth * 4);
-    const mPitch = pitch((whole ? blockTiles * blockOctets : all * tiles * octets) * 32);
+    const block = blockLines(c, name);
+    const vPitch = pitch(block * tiles * depth * 4);
+    const mPitch = pitch(block * tiles * octets * 32);
     const stage = {
       source: context.input(0),
       filters,
       bias: turned ? 0 : context.optionalInput(2),
       destination: context.output(0),
+      scratch: context.scratch(stageBytes(c, name)),
+      v: context.temporary('transformed input', c.groups * positions * vPitch),
+      m: context.temporary('products', c.groups * positions * mPitch),
       vPitch,
       mPitch,
-      blockLines,
-      blockOctets,
       relu: context.node.attributes.activation === 'relu',
-      first: 0,
-      last: all,
-      before,
     };
-    if (whole) {
-      const scratch = context.scratch(before + positions * (vPitch + mPitch));
-      context.step('winogradConvolve', stageWords(c, name, { ...stage, scratch, v: 0, m: 0 }));
-      return;
+    for (let first = 0; first < all; first += block) {
+      const words = stageWords(c, name, { ...stage, first, last: Math.min(all, first + block) });
+      context.preparation('winogradInput', words);
+      if (first === 0) context.step('winogradMultiply', words);
+      else context.preparation('winogradMultiply', words);
+      context.preparation('winogradOutput', words);
     }
-    const scratch = context.scratch(before);
-    const v = context.temporary('transformed input', c.groups * positions * vPitch);
-    const m = context.temporary('products', c.groups * positions * mPitch);
-    const words = stageWords(c, name, { ...stage, scratch, v, m });
-    context.preparation('winogradInput', words);
-    context.step('winogradMultiply', words);
-    context.preparation('winogradOutput', words);
   };
 }
 
@@ -284,17 +280,16 @@ export function lowerWinogradWeightGradient(name: WinogradName) {
   return (context: LowerContext): void => {
     const c = convolutionOf(context) as Convolution;
     const { r, n, positions, depth, octets, lines, tiles, filterPitch } = sizes(c, name);
-    const perLine = c.groups * positions * tiles * (depth + octets * 8) * 4;
     const all = c.batch * lines;
-    const block = Math.max(1, Math.min(all, Math.floor(gradientBytes / perLine)));
+    const block = blockLines(c, name);
     const vPitch = pitch(block * tiles * depth * 4);
     const dyPitch = pitch(block * tiles * octets * 32);
     const [dy, x] = [context.input(0), context.input(1)];
-    const scratch = context.scratch(stageBytes(c, name, 0));
+    const scratch = context.scratch(stageBytes(c, name));
     const v = context.temporary('transformed input', c.groups * positions * vPitch);
     const d = context.temporary('transformed gradient', c.groups * positions * dyPitch);
     const sums = context.temporary('sums', c.groups * positions * filterPitch);
-    const common = { filters: 0, bias: 0, scratch, blockLines: block, blockOctets: octets, relu: false, before: 0 };
+    const common = { filters: 0, bias: 0, scratch, relu: false };
     // The tiles of dy are cells of the output: a source of its own, without padding.
     const gradient: Convolution = { ...c, channels: c.rows, size: c.outSize, stride: 1, top: 0, left: 0 };
     for (let first = 0; first < all; first += block) {
