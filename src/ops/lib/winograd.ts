@@ -69,3 +69,7 @@ export const winograds = {
 } as const satisfies Readonly<Record<string, Winograd>>;
 
 export type WinogradName = keyof typeof winograds;
+
+export function isWinograd(algorithm: string): algorithm is WinogradName {
+  return algorithm in winograds;
+}
