@@ -86,6 +86,8 @@ function straightLine(matrix, pairs, store) {
   const shared = new Map(shareTerms([...sums]));
   const known = new Map();
   const constant = (value) => `f32x4.splat(${Number.isInteger(value) ? `${value}.0` : Math.fround(value)})`;
+  const multiplyAdd = (factor, name, rest) =>
+    `${factor < 0 ? 'n' : ''}madd(${constant(Math.abs(factor))}, ${name}, ${rest})`;
   const variable = (name, expression) => {
     lines.push(`const ${name} = ${expression};`);
     return name;
@@ -104,7 +106,7 @@ function straightLine(matrix, pairs, store) {
       (rest, [name, value]) => {
         if (value === 1) return `f32x4.add(${rest}, ${name})`;
         if (value === -1) return `f32x4.sub(${rest}, ${name})`;
-        return `madd(${constant(value)}, ${name}, ${rest})`;
+        return multiplyAdd(value, name, rest);
       },
       first === 1 ? name : first === -1 ? `f32x4.neg(${name})` : `f32x4.mul(${constant(first)}, ${name})`,
     );
@@ -134,7 +136,7 @@ function straightLine(matrix, pairs, store) {
     const { e, o, oddFactor } = known.get(even);
     const scale = sign * oddFactor;
     if (isOne(scale)) store(lines, i, `f32x4.${scale === 1 ? 'add' : 'sub'}(${e}, ${o})`);
-    else store(lines, i, `madd(${constant(scale)}, ${o}, ${e})`);
+    else store(lines, i, multiplyAdd(scale, o, e));
   });
   return lines;
 }
@@ -179,7 +181,7 @@ const maps = {
 const suffixes = Object.keys(winograds).map((name) => name.slice('winograd'.length));
 const source = [
   '/** Written by scripts/winograd.mjs. Each function applies one matrix to `count` lines of vectors. */',
-  "import { madd } from '../lib/simd';\n",
+  "import { madd, nmadd } from '../lib/simd';\n",
   ...Object.entries(maps).flatMap(([name, mapOf]) => [
     ...Object.values(winograds).map((one, i) => lineFunction(`${name}${suffixes[i]}`, ...mapOf(one))),
     dispatcher(name, suffixes),

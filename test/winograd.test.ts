@@ -24,7 +24,7 @@ for (const [name, { outputs, taps, size, output, filter, input }] of Object.entr
   });
 
   t.test(`${name}: the transforms of inputs and outputs are dyadic`, (t) => {
-    for (const value of [...input, ...output].flat()) t.ok(Number.isInteger(value * 16), `${value}`);
+    for (const value of [...input, ...output].flat()) t.ok(Number.isInteger(value * 64), `${value}`);
     t.end();
   });
 }
