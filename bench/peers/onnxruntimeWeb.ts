@@ -9,7 +9,7 @@ export async function openOnnxruntimeWeb({
   files,
   model,
 }: PeerSetting): Promise<Implementation> {
-  const ort = await importPeer('onnxruntime-web', () => import('onnxruntime-web'));
+  const ort = await importPeer('onnxruntime-web', () => importFor(threads));
   ort.env.wasm.numThreads = threads;
   const session = await ort.InferenceSession.create(await files.onnx(batch), { executionProviders: ['wasm'] });
   // It falls back to one thread, and writes that here, where it cannot start workers.
@@ -24,4 +24,9 @@ export async function openOnnxruntimeWeb({
     session,
     workload.inputs.map(({ images }) => new ort.Tensor('float32', images, [batch, ...model.inputShape])),
   );
+}
+
+/** An instance of the module for each number of threads: an instance keeps to the one that it first started with. */
+function importFor(threads: number): Promise<typeof import('onnxruntime-web')> {
+  return import(`${import.meta.resolve('onnxruntime-web')}?threads=${threads}`);
 }
