@@ -24,7 +24,7 @@ export function notes({ algorithms, missing, coldStart }: Report): string[] {
   const forced = Object.entries(algorithms).map(([name, algorithm]) => `${name}=${algorithm}`);
   return [
     ...(forced.length > 0 ? [`forced: ${forced.join(', ')}`] : []),
-    ...missing.map(({ reason }) => `not measured: ${reason}`),
+    ...new Set(missing.map(({ reason }) => `not measured: ${reason}`)),
     ...coldStart.map(({ backend, batch, importMs, engineMs, networkMs, firstRunMs, totalMs }) => {
       const times = { import: importMs, engine: engineMs, network: networkMs, 'first forward run': firstRunMs };
       const parts = Object.entries(times).map(([name, ms]) => `${name} ${ms.toFixed(0)}`);
