@@ -40,6 +40,9 @@ import { barrier } from './barrier';
 import { now } from './clock';
 import { packPanels, packTiles, packWeights } from './pack';
 import { productBytes, sumProducts } from './product';
+import { winogradInput, winogradMultiply, winogradOutput } from './winograd';
+import { winogradFilter, winogradFilterGradient } from './winogradFilter';
+import { winogradGradientInput, winogradGradientOutput, winogradWeightGradient } from './winogradGradient';
 
 /** Read by the lowering under these names, through the module's exports. */
 export enum Kernel {
@@ -49,6 +52,14 @@ export enum Kernel {
   convolve,
   convolveWeightGradient,
   convolveBiasGradient,
+  winogradFilter,
+  winogradFilterGradient,
+  winogradInput,
+  winogradMultiply,
+  winogradOutput,
+  winogradGradientInput,
+  winogradGradientOutput,
+  winogradWeightGradient,
   convTranspose2d,
   linearRows,
   linearPanels,
@@ -113,6 +124,14 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.convolve: convolve(args, thread, threads); break;
     case Kernel.convolveWeightGradient: convolveWeightGradient(args, thread, threads); break;
     case Kernel.convolveBiasGradient: convolveBiasGradient(args, thread, threads); break;
+    case Kernel.winogradFilter: winogradFilter(args, thread, threads); break;
+    case Kernel.winogradFilterGradient: winogradFilterGradient(args, thread, threads); break;
+    case Kernel.winogradInput: winogradInput(args, thread, threads); break;
+    case Kernel.winogradMultiply: winogradMultiply(args, thread, threads); break;
+    case Kernel.winogradOutput: winogradOutput(args, thread, threads); break;
+    case Kernel.winogradGradientInput: winogradGradientInput(args, thread, threads); break;
+    case Kernel.winogradGradientOutput: winogradGradientOutput(args, thread, threads); break;
+    case Kernel.winogradWeightGradient: winogradWeightGradient(args, thread, threads); break;
     case Kernel.convTranspose2d: convTranspose2d(args, thread, threads); break;
     case Kernel.linearRows: linearRows(args, thread, threads); break;
     case Kernel.linearPanels: linearPanels(args, thread, threads); break;
