@@ -8,7 +8,7 @@ import { ModelFiles } from './files.js';
 import { type Implementation, MissingPeer, type Mode, type Peer } from './implementation.js';
 import { measureImport } from './importTime.js';
 import { layerTiming } from './layers.js';
-import { corePeak, describeMachine } from './machine.js';
+import { corePeak, describeMachine, load } from './machine.js';
 import { measurePeakRss } from './memory.js';
 import type { Agreement, ColdStart, Ratio, Report, Result, Subject } from './report.js';
 import { medianRatio, type Sampled, type SamplerOptions, sample } from './sampler.js';
@@ -100,6 +100,7 @@ async function openTeam(
 }
 
 class Benchmark {
+  private readonly loadBefore = load();
   private readonly results: Result[] = [];
   private readonly ratios: Ratio[] = [];
   private readonly comparisons: Ratio[] = [];
@@ -163,7 +164,7 @@ class Benchmark {
     return {
       machine: describeMachine(
         networks.map(({ info }) => info),
-        Math.max(...peaks),
+        { peakGflopsPerCore: Math.max(...peaks), loadBefore: this.loadBefore },
       ),
       algorithms: this.options.algorithms ?? {},
       results: this.results,

@@ -14,10 +14,9 @@ export interface LayerWork {
   /** That must be read or written at least once. */
   readonly bytes: number;
   readonly gbPerSecond: number;
-  /**
-   * Rate of one thread inside the products of matrices, without the packing and the transforms around them, by the
-   * multiply-adds really done. Where kernels tell.
-   */
+  /** Of `ms`, what one thread spends inside the products of matrices, without the packing and the transforms around them. */
+  readonly gemmMs?: number;
+  /** Its rate there, by the multiply-adds really done. */
   readonly gemmGflops?: number;
   /** Of one core. */
   readonly gemmPercentOfPeak?: number;
@@ -47,7 +46,7 @@ function workOf(profile: StepsProfile, threads: number, peak: number): LayerWork
   const work = { op, algorithm, ms, gflops, percentOfPeak, bytes, gbPerSecond: bytes / ms / 1e6 };
   if (!product) return work;
   const gemmGflops = (2 * product.multiplyAdds) / product.ms / 1e6;
-  return { ...work, gemmGflops, gemmPercentOfPeak: (gemmGflops / peak) * 100 };
+  return { ...work, gemmMs: product.ms, gemmGflops, gemmPercentOfPeak: (gemmGflops / peak) * 100 };
 }
 
 const phases = ['forward', 'backward', 'update'] as const;

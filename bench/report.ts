@@ -14,6 +14,8 @@ export interface Machine {
   readonly adapter?: string;
   /** Largest rate of one core with the engine's own vectors, by a kernel that touches registers only: the most that was seen. */
   readonly peakGflopsPerCore: number;
+  /** Processes that ran or wanted to, on average over the minute before the benchmark: what others had to do. */
+  readonly loadBefore: number;
 }
 
 /** Which figure is meant. */

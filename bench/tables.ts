@@ -14,9 +14,9 @@ export interface Table {
 const left = (title: string): Column => ({ title, align: 'left' });
 const right = (title: string): Column => ({ title, align: 'right' });
 
-export function machineLine({ cpu, cores, node, backends, peakGflopsPerCore }: Machine): string {
+export function machineLine({ cpu, cores, node, backends, peakGflopsPerCore, loadBefore }: Machine): string {
   const machine = `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, node ${node}`;
-  return `${machine}; ${backends.join('; ')}; peak ${peakGflopsPerCore.toFixed(1)} GFLOP/s a core`;
+  return `${machine}; ${backends.join('; ')}; peak ${peakGflopsPerCore.toFixed(1)} GFLOP/s a core; load before ${loadBefore.toFixed(1)}`;
 }
 
 /** What must be known beside the machine: forced algorithms, missing peers. */
@@ -135,7 +135,8 @@ export function tablesOfLayers(report: Report): Table[] {
     title: layerTitle(table),
     columns: [
       ...[left('layer'), left('phase'), left('op'), left('algorithm'), right('ms'), right('share')],
-      ...[right('GFLOP/s'), right('% of peak'), right('GEMM GFLOP/s'), right('% of peak'), right('MB'), right('GB/s')],
+      ...[right('GFLOP/s'), right('% of peak'), right('in GEMM'), right('GEMM GFLOP/s'), right('% of peak')],
+      ...[right('MB'), right('GB/s')],
     ],
     rows: layerLines(table.rows).map((line) => [
       ...[line.name, line.phase, line.op, line.algorithm],
@@ -153,10 +154,15 @@ export function layerTitle({ result }: LayerTable): string {
 }
 
 function workCells(work: Omit<LayerWork, 'op' | 'algorithm'>, totalMs: number): string[] {
-  const { ms, gflops, percentOfPeak, gemmGflops, gemmPercentOfPeak, bytes, gbPerSecond } = work;
+  const { ms, gflops, percentOfPeak, gemmMs, gemmGflops, gemmPercentOfPeak, bytes, gbPerSecond } = work;
+  const gemm = [
+    gemmMs && percent((gemmMs / ms) * 100),
+    gemmGflops?.toFixed(1),
+    gemmPercentOfPeak && percent(gemmPercentOfPeak),
+  ];
   return [
     ...[ms.toFixed(2), `${((ms / totalMs) * 100).toFixed(1)} %`, formatSignificant(gflops), percent(percentOfPeak)],
-    ...(gemmGflops === undefined ? ['', ''] : [gemmGflops.toFixed(1), percent(gemmPercentOfPeak as number)]),
+    ...gemm.map((cell) => cell || ''),
     ...[formatSignificant(bytes / 1e6), formatSignificant(gbPerSecond)],
   ];
 }
