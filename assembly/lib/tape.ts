@@ -37,12 +37,14 @@ import { softmax, softmaxGradient } from '../softmax';
 import { split, splitGradient } from '../split';
 import { tanh, tanhGradient } from '../tanh';
 import { barrier } from './barrier';
+import { drawInitial } from './draw';
 import { packPanels, packTiles, packWeights } from './pack';
 
 declare function now(): f64;
 
 /** Read by the lowering under these names, through the module's exports. */
 export enum Kernel {
+  drawInitial,
   packWeights,
   packPanels,
   packTiles,
@@ -107,6 +109,7 @@ export enum Kernel {
 
 function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
   switch (kernel) {
+    case Kernel.drawInitial: drawInitial(args, thread, threads); break;
     case Kernel.packWeights: packWeights(args, thread, threads); break;
     case Kernel.packPanels: packPanels(args, thread, threads); break;
     case Kernel.packTiles: packTiles(args, thread, threads); break;
