@@ -29,7 +29,7 @@ async function open({
     model,
     backend,
     threads,
-    weights: { get: (parameter) => weights.read(parameter) },
+    weights,
   });
   await weights.close();
   return network.at(workload);
