@@ -30,7 +30,7 @@ export async function compile(build: Build): Promise<WebAssembly.Module> {
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   const { log, cos, sin } = Math;
-  const imports = { env: { memory }, tape: { now: () => performance.now() }, normal: { log, cos, sin } };
+  const imports = { env: { memory }, clock: { now: () => performance.now() }, normal: { log, cos, sin } };
   return new WebAssembly.Instance(module, imports).exports as unknown as Kernels;
 }
 
