@@ -14,7 +14,7 @@ export { gradientsGraph, inferenceGraph, lossGraph, stepGraph } from './engine/g
 export type { Network } from './engine/network.js';
 export type { AdamSettings, OptimizerSettings, SgdSettings } from './engine/optimizer.js';
 export type { ParameterStore } from './engine/parameters.js';
-export type { LayerProfile, Profile } from './engine/profile.js';
+export type { LayerProfile, Profile, StepsProfile } from './engine/profile.js';
 export type { Program } from './engine/program.js';
 export type {
   ForwardOptions,
