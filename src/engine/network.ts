@@ -2,16 +2,16 @@ import type { Backend, Executable, RunOptions, RunResult, TypedArray } from '../
 import { ArgumentError, TandemError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import { gradientName } from '../graph/differentiate.js';
+import { split64 } from '../ops/lib/philox.js';
 import type { Plan } from '../plan/plan.js';
 import type { NetworkDefinition } from './definition.js';
 import { gradientsGraph, inferenceGraph, lossGraph, lossSeed, stepGraph } from './graphs.js';
 import { checkCount, checkImages, checkLabels, checkRate } from './inputs.js';
 import { topAccuracy } from './metrics.js';
 import { countsSteps, type OptimizerSettings, stateNames, withChanges } from './optimizer.js';
-import { ParameterStore, type WeightSource } from './parameters.js';
+import { ParameterStore } from './parameters.js';
 import { foldLayers, median, type Profile, type StepTimes } from './profile.js';
 import { ProgramCache } from './programs.js';
-import { split64 } from './random.js';
 import type {
   ForwardOptions,
   ForwardResult,
@@ -24,6 +24,7 @@ import type {
   StepOptions,
   VariableInfo,
 } from './types.js';
+import type { WeightSource } from './weights.js';
 
 /**
  * A model with its parameters on a backend. Any batch size will do: it is read off the length of `images`, and the
@@ -237,6 +238,19 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     return this.enqueue(undefined, async () => {
       const program = await this.programOf(mode === 'inference' ? 'forward' : 'step', batch, trained);
       return program.plan;
+    });
+  }
+
+  /**
+   * Compiles the program for a batch and packs the parameters for it, so that the first `forward` (or `step`) of that batch
+   * starts at once.
+   */
+  async prepare({ mode, batch }: { mode: 'inference' | 'training'; batch: number }): Promise<void> {
+    checkCount('batch', batch, 1);
+    const trained = this.trained();
+    return this.enqueue(undefined, async () => {
+      const program = await this.programOf(mode === 'inference' ? 'forward' : 'step', batch, trained);
+      await program.prepare();
     });
   }
 

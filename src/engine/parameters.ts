@@ -2,13 +2,7 @@ import type { Backend, Storage } from '../backends/backend.js';
 import { ArgumentError, InputError } from '../errors.js';
 import type { Graph, VariableSpec } from '../graph/graph.js';
 import { elements, formatShape, sameShape, type TensorType } from '../ops/define.js';
-import { initialValues } from './random.js';
-
-/** Where initial weights may come from; a `Map` of arrays is one. Names that it does not give are drawn. */
-export interface WeightSource {
-  get(name: string): Float32Array | undefined | Promise<Float32Array | undefined>;
-  keys?(): Iterable<string>;
-}
+import { checkTensors, hasTensors, type WeightArrays, type WeightSource, type WeightTensors } from './weights.js';
 
 interface Variable {
   readonly type: TensorType;
@@ -62,13 +56,9 @@ export class ParameterStore {
 
   /** Gives each parameter its first value: from `weights`, or drawn. */
   async initialise(weights?: WeightSource): Promise<void> {
-    const unknown = [...(weights?.keys?.() ?? [])].filter((name) => !this.variables.has(name));
-    if (unknown.length > 0) this.find(unknown[0]);
-    for (const name of this.names()) {
-      const data = await weights?.get(name);
-      if (data) await this.write(name, data);
-      else await this.storage(name);
-    }
+    if (weights && hasTensors(weights)) await this.load(weights);
+    else if (weights) await this.copy(weights);
+    for (const name of this.names()) await this.storage(name);
   }
 
   /** Storage of each variable of a declared graph, by value id. */
@@ -100,6 +90,23 @@ export class ParameterStore {
     this.variables.clear();
   }
 
+  private async copy(weights: WeightArrays): Promise<void> {
+    for (const name of weights.keys?.() ?? []) this.find(name);
+    for (const name of this.names()) {
+      const data = await weights.get(name);
+      if (data) await this.write(name, data);
+    }
+  }
+
+  private async load(weights: WeightTensors): Promise<void> {
+    checkTensors(weights, new Map(this.names().map((name) => [name, this.shape(name)])));
+    for (const name of weights.tensors.keys()) {
+      const variable = this.find(name);
+      variable.storage ??= this.backend.allocate(variable.type, name);
+      await variable.storage.load((into, offset) => weights.readInto(name, into, offset));
+    }
+  }
+
   private find(name: string): Variable {
     const variable = this.variables.get(name);
     if (variable) return variable;
@@ -123,8 +130,7 @@ export class ParameterStore {
     const variable = this.find(name);
     if (!variable.storage) {
       variable.storage = this.backend.allocate(variable.type, name);
-      const { init } = variable.spec;
-      variable.initialised = variable.storage.write(initialValues(init, variable.type.shape, this.seed, name));
+      variable.initialised = variable.storage.draw(variable.spec.init, this.seed, name);
     }
     await variable.initialised;
     return variable.storage;
