@@ -27,7 +27,7 @@ import { logSoftmax, logSoftmaxGradient } from '../logSoftmax';
 import { lrn, lrnGradient } from '../lrn';
 import { lrnWithin, lrnWithinGradient } from '../lrnWithin';
 import { matMul } from '../matMul';
-import { maxPool, maxPoolGradient } from '../maxPool';
+import { maxPool, maxPoolGradient, maxPoolGradientAll } from '../maxPool';
 import { meanSquaredError, meanSquaredErrorGradient } from '../meanSquaredError';
 import { relu, reluGradient } from '../relu';
 import { scale } from '../scale';
@@ -85,6 +85,7 @@ export enum Kernel {
   matMul,
   maxPool,
   maxPoolGradient,
+  maxPoolGradientAll,
   dropout,
   softmax,
   softmaxGradient,
@@ -158,6 +159,7 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.matMul: matMul(args, thread, threads); break;
     case Kernel.maxPool: maxPool(args, thread, threads); break;
     case Kernel.maxPoolGradient: maxPoolGradient(args, thread, threads); break;
+    case Kernel.maxPoolGradientAll: maxPoolGradientAll(args, thread, threads); break;
     case Kernel.dropout: dropout(args, thread, threads); break;
     case Kernel.softmax: softmax(args, thread, threads); break;
     case Kernel.softmaxGradient: softmaxGradient(args, thread, threads); break;

@@ -172,7 +172,7 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   adaptiveAvgPoolGradient: [{ name: 'separable', lower: lowerAdaptiveAvgPoolGradient }],
   matMul: [{ name: 'panels', lower: lowerMatMul }],
   maxPool: [{ name: 'separable', lower: lowerMaxPool }],
-  maxPoolGradient: [{ name: 'scatter', lower: lowerMaxPoolGradient }],
+  maxPoolGradient: [{ name: 'separable', lower: lowerMaxPoolGradient }],
   dropout: [{ name: 'philox', lower: lowerDropout }],
   softmax: rowwise('softmax', 0),
   softmaxGradient: rowwise('softmaxGradient', 1),
