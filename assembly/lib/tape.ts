@@ -20,7 +20,7 @@ import { convTranspose2d } from '../convTranspose2d';
 import { dropout } from '../dropout';
 import { leakyRelu, leakyReluGradient } from '../leakyRelu';
 import {
-  linearBiasGradient, linearDataGradientPanels, linearDataGradientRows, linearPanels, linearRows, linearWeightGradient,
+  linearBiasGradient, linearDataGradient, linearPanels, linearRows, linearWeightGradient,
 } from '../linear';
 import { local2d, local2dDataGradient, local2dWeightGradient } from '../local2d';
 import { logSoftmax, logSoftmaxGradient } from '../logSoftmax';
@@ -39,7 +39,7 @@ import { tanh, tanhGradient } from '../tanh';
 import { barrier } from './barrier';
 import { now } from './clock';
 import { drawInitial } from './draw';
-import { packPanels, packTiles, packWeights } from './pack';
+import { packPanels, packRowPanels, packWeights } from './pack';
 import { productBytes, sumProducts } from './product';
 import { winogradInput, winogradMultiply, winogradOutput } from './winograd';
 import { winogradFilter, winogradFilterGradient } from './winogradFilter';
@@ -50,7 +50,7 @@ export enum Kernel {
   drawInitial,
   packWeights,
   packPanels,
-  packTiles,
+  packRowPanels,
   convolve,
   convolveWeightGradient,
   convolveBiasGradient,
@@ -65,8 +65,7 @@ export enum Kernel {
   convTranspose2d,
   linearRows,
   linearPanels,
-  linearDataGradientRows,
-  linearDataGradientPanels,
+  linearDataGradient,
   linearWeightGradient,
   linearBiasGradient,
   relu,
@@ -124,7 +123,7 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.drawInitial: drawInitial(args, thread, threads); break;
     case Kernel.packWeights: packWeights(args, thread, threads); break;
     case Kernel.packPanels: packPanels(args, thread, threads); break;
-    case Kernel.packTiles: packTiles(args, thread, threads); break;
+    case Kernel.packRowPanels: packRowPanels(args, thread, threads); break;
     case Kernel.convolve: convolve(args, thread, threads); break;
     case Kernel.convolveWeightGradient: convolveWeightGradient(args, thread, threads); break;
     case Kernel.convolveBiasGradient: convolveBiasGradient(args, thread, threads); break;
@@ -139,8 +138,7 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.convTranspose2d: convTranspose2d(args, thread, threads); break;
     case Kernel.linearRows: linearRows(args, thread, threads); break;
     case Kernel.linearPanels: linearPanels(args, thread, threads); break;
-    case Kernel.linearDataGradientRows: linearDataGradientRows(args, thread, threads); break;
-    case Kernel.linearDataGradientPanels: linearDataGradientPanels(args, thread, threads); break;
+    case Kernel.linearDataGradient: linearDataGradient(args, thread, threads); break;
     case Kernel.linearWeightGradient: linearWeightGradient(args, thread, threads); break;
     case Kernel.linearBiasGradient: linearBiasGradient(args, thread, threads); break;
     case Kernel.relu: relu(args, thread, threads); break;

@@ -33,8 +33,11 @@ const vectors = [
   [1027, 66],
 ].map(([k, o]) => layer(1, k, o, { activation: 'relu' }));
 
+/** Panels of eight images with every number of images left over, and with fewer features than a tile has rows. */
+const panels = [8, 9, 10, 11, 12, 13, 14, 15].map((n, i) => layer(n, 21 + i, 1 + (i % 5), { activation: 'relu' }));
+
 /** More than one block of each loop of a blocked product. */
-const blocks = [layer(9, 1031, 29), layer(70, 65, 71, { activation: 'relu' }), layer(5, 37, 530), layer(300, 13, 7)];
+const blocks = [layer(9, 1031, 29), layer(70, 65, 71, { activation: 'relu' }), layer(5, 37, 530), layer(300, 421, 7)];
 
 const options = [
   makeCase(linear, [tensor(3, 18), variable(7, 18)], {}, { label: 'no bias' }),
@@ -48,9 +51,20 @@ const longest = [layer(100_000, 3, 2)];
 const nonFinite = [
   layer(1, 37, 9, { activation: 'relu' }, { data: 'nonFinite' }),
   layer(6, 21, 11, {}, { data: 'nonFinite' }),
+  layer(11, 22, 7, { activation: 'relu' }, { data: 'nonFinite' }),
 ];
 
 export const cases: readonly Case[] = [
-  ...withIntegers([...alexnet, ...batches, ...sums, ...units, ...vectors, ...blocks, ...options, ...longest]),
+  ...withIntegers([
+    ...alexnet,
+    ...batches,
+    ...sums,
+    ...units,
+    ...vectors,
+    ...panels,
+    ...blocks,
+    ...options,
+    ...longest,
+  ]),
   ...nonFinite,
 ];

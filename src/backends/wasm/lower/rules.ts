@@ -9,8 +9,7 @@ import { lowerConv2d, lowerConv2dBiasGradient, lowerConv2dDataGradient, lowerCon
 import { lowerConvTranspose2d } from './convTranspose2d.js';
 import {
   lowerLinearBiasGradient,
-  lowerLinearDataGradientPanels,
-  lowerLinearDataGradientRows,
+  lowerLinearDataGradient,
   lowerLinearPanels,
   lowerLinearRows,
   lowerLinearWeightGradient,
@@ -131,12 +130,9 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   convTranspose2d: [{ name: 'im2col', lower: lowerConvTranspose2d }],
   linear: [
     { name: 'rows', lower: lowerLinearRows },
-    { name: 'panels', lower: lowerLinearPanels, preferred: worthPanels(4) },
+    { name: 'panels', lower: lowerLinearPanels, preferred: worthPanels(8) },
   ],
-  linearDataGradient: [
-    { name: 'rows', lower: lowerLinearDataGradientRows },
-    { name: 'panels', lower: lowerLinearDataGradientPanels, preferred: worthPanels(8) },
-  ],
+  linearDataGradient: [{ name: 'rows', lower: lowerLinearDataGradient }],
   linearWeightGradient: [{ name: 'panels', lower: lowerLinearWeightGradient }],
   linearBiasGradient: [{ name: 'simd', lower: lowerLinearBiasGradient }],
   relu: elementwise('relu'),
