@@ -10,6 +10,8 @@ export function fillLine(line: usize, bytes: usize, value: v128): void {
 }
 
 /** Four cells, each `stride` after the one before it. */
+// @ts-ignore: decorator
+@inline
 export function loadSpaced(from: usize, stride: i32): v128 {
   if (stride == 2) return v128.shuffle<f32>(v128.load(from), v128.load(from, 16), 0, 2, 4, 6);
   if (stride == 1) return v128.load(from);
