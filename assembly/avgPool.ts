@@ -75,6 +75,7 @@ export function avgPool(args: usize, thread: i32, threads: i32): void {
       const first = max(0, top);
       sumRows(at(x, first * width), min(height, top + word(args, 9)) - first, <usize>width << 2, image);
       v128.store(at(image, width), zero());
+      v128.store(at(image, width), zero(), 16);
       const rows = countRows(args, i);
       for (let j = 0; j < outWidth; j += 4) {
         const sum = windowSum(at(line, j * strideX), kernelWidth, strideX);
@@ -121,11 +122,16 @@ export function avgPoolGradient(args: usize, thread: i32, threads: i32): void {
     for (let r = 0; r < height; r++) {
       const first = firstWindow(r + top, kernelHeight, strideY);
       const windows = min(outHeight, (r + top) / strideY + 1) - first;
-      for (let c = 0; c < width; c += 4) {
+      for (let c = 0; c < width; c += 8) {
         let row = at(sums + <usize>first * sumBytes, c);
-        let sum = zero();
-        for (let i = 0; i < windows; i++, row += sumBytes) sum = f32x4.add(sum, v128.load(row));
-        storeLanes(at(dx, c), sum, min(4, width - c));
+        let a = zero();
+        let b = zero();
+        for (let i = 0; i < windows; i++, row += sumBytes) {
+          a = f32x4.add(a, v128.load(row));
+          b = f32x4.add(b, v128.load(row, 16));
+        }
+        storeLanes(at(dx, c), a, min(4, width - c));
+        if (width - c > 4) storeLanes(at(dx, c + 4), b, min(4, width - c - 4));
       }
       dx = at(dx, width);
     }
@@ -146,11 +152,15 @@ function shareOut(dy: usize, args: usize, rows: v128, counts: usize, line: usize
 /** to[c] = from[c] + … + from[c + count − 1]. */
 function sumAcross(from: usize, count: i32, to: usize, bytes: usize): void {
   const end = from + bytes;
-  for (; from < end; from += 16, to += 16) {
-    let cell = from;
+  for (; from < end; from += 32, to += 32) {
     const last = at(from, count);
-    let sum = zero();
-    for (; cell < last; cell += 4) sum = f32x4.add(sum, v128.load(cell));
-    v128.store(to, sum);
+    let a = zero();
+    let b = zero();
+    for (let cell = from; cell < last; cell += 4) {
+      a = f32x4.add(a, v128.load(cell));
+      b = f32x4.add(b, v128.load(cell, 16));
+    }
+    v128.store(to, a);
+    v128.store(to, b, 16);
   }
 }
