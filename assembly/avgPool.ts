@@ -27,6 +27,24 @@ function countRows(args: usize, i: i32): v128 {
   return f32x4.splat(<f32>rows);
 }
 
+/** Sum of each of four windows, `stride` apart, of `size` cells of a line. */
+// @ts-ignore: decorator
+@inline
+function windowSum(window: usize, size: i32, stride: i32): v128 {
+  const end = at(window, size);
+  let sum = zero();
+  if (stride == 2) {
+    for (; window + 4 < end; window += 8) {
+      const a = v128.load(window);
+      const b = v128.load(window, 16);
+      sum = f32x4.add(sum, v128.shuffle<f32>(a, b, 0, 2, 4, 6));
+      sum = f32x4.add(sum, v128.shuffle<f32>(a, b, 1, 3, 5, 7));
+    }
+  }
+  for (; window < end; window += 4) sum = f32x4.add(sum, loadSpaced(window, stride));
+  return sum;
+}
+
 /**
  * y = (sum of a window's cells in the image) / (its cells in the image and in the padding that counts). Scratch holds a line and the
  * columns that count of every window of a row, as many bytes again.
@@ -57,12 +75,10 @@ export function avgPool(args: usize, thread: i32, threads: i32): void {
       const first = max(0, top);
       sumRows(at(x, first * width), min(height, top + word(args, 9)) - first, <usize>width << 2, image);
       v128.store(at(image, width), zero());
+      v128.store(at(image, width), zero(), 16);
       const rows = countRows(args, i);
       for (let j = 0; j < outWidth; j += 4) {
-        let window = at(line, j * strideX);
-        const end = at(window, kernelWidth);
-        let sum = zero();
-        for (; window < end; window += 4) sum = f32x4.add(sum, loadSpaced(window, strideX));
+        const sum = windowSum(at(line, j * strideX), kernelWidth, strideX);
         const mean = f32x4.div(sum, f32x4.mul(rows, v128.load(at(counts, j))));
         storeLanes(at(y, j), mean, min(4, outWidth - j));
       }
@@ -106,11 +122,16 @@ export function avgPoolGradient(args: usize, thread: i32, threads: i32): void {
     for (let r = 0; r < height; r++) {
       const first = firstWindow(r + top, kernelHeight, strideY);
       const windows = min(outHeight, (r + top) / strideY + 1) - first;
-      for (let c = 0; c < width; c += 4) {
+      for (let c = 0; c < width; c += 8) {
         let row = at(sums + <usize>first * sumBytes, c);
-        let sum = zero();
-        for (let i = 0; i < windows; i++, row += sumBytes) sum = f32x4.add(sum, v128.load(row));
-        storeLanes(at(dx, c), sum, min(4, width - c));
+        let a = zero();
+        let b = zero();
+        for (let i = 0; i < windows; i++, row += sumBytes) {
+          a = f32x4.add(a, v128.load(row));
+          b = f32x4.add(b, v128.load(row, 16));
+        }
+        storeLanes(at(dx, c), a, min(4, width - c));
+        if (width - c > 4) storeLanes(at(dx, c + 4), b, min(4, width - c - 4));
       }
       dx = at(dx, width);
     }
@@ -131,11 +152,15 @@ function shareOut(dy: usize, args: usize, rows: v128, counts: usize, line: usize
 /** to[c] = from[c] + … + from[c + count − 1]. */
 function sumAcross(from: usize, count: i32, to: usize, bytes: usize): void {
   const end = from + bytes;
-  for (; from < end; from += 16, to += 16) {
-    let cell = from;
+  for (; from < end; from += 32, to += 32) {
     const last = at(from, count);
-    let sum = zero();
-    for (; cell < last; cell += 4) sum = f32x4.add(sum, v128.load(cell));
-    v128.store(to, sum);
+    let a = zero();
+    let b = zero();
+    for (let cell = from; cell < last; cell += 4) {
+      a = f32x4.add(a, v128.load(cell));
+      b = f32x4.add(b, v128.load(cell, 16));
+    }
+    v128.store(to, a);
+    v128.store(to, b, 16);
   }
 }

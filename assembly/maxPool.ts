@@ -4,10 +4,7 @@
  */
 import { at, pointer, shareStart, word } from './lib/args';
 import { fillLine, firstWindow, loadSpaced, storeSpaced } from './lib/pooling';
-import { storeLanes, zero } from './lib/simd';
-
-/** Stands behind cells that are none, and where no window starts. */
-const nowhere: i32 = -1;
+import { select, storeLanes, zero } from './lib/simd';
 
 function lowest(): v128 {
   return f32x4.splat(-Infinity);
@@ -16,24 +13,51 @@ function lowest(): v128 {
 /** Maximum of `rows` rows of `width` cells, into a line; the lanes behind the last cell become −∞. */
 function maximumDown(from: usize, rows: i32, width: i32, line: usize): void {
   const rowBytes = <usize>width << 2;
-  for (let j: usize = 0; j < rowBytes; j += 16) {
+  for (let j: usize = 0; j < rowBytes; j += 32) {
     let row = from + j;
-    let best = v128.load(row);
+    let a = v128.load(row);
+    let b = v128.load(row, 16);
+    let nanA = f32x4.ne(a, a);
+    let nanB = f32x4.ne(b, b);
     for (let r = 1; r < rows; r++) {
       row += rowBytes;
-      best = f32x4.max(best, v128.load(row));
+      const c = v128.load(row);
+      const d = v128.load(row, 16);
+      a = f32x4.pmax(a, c);
+      b = f32x4.pmax(b, d);
+      nanA = v128.or(nanA, f32x4.ne(c, c));
+      nanB = v128.or(nanB, f32x4.ne(d, d));
     }
-    v128.store(line + j, best);
+    v128.store(line + j, v128.or(a, nanA));
+    v128.store(line + j, v128.or(b, nanB), 16);
   }
   v128.store(line + rowBytes, lowest());
+  v128.store(line + rowBytes, lowest(), 16);
 }
 
 /** Maximum of each of four windows, `stride` apart, of `size` cells of a line. NaN in a window gives NaN. */
+// @ts-ignore: decorator
+@inline
 function maximumAcross(window: usize, size: i32, stride: i32): v128 {
-  let best = loadSpaced(window, stride);
   const end = at(window, size);
-  for (window += 4; window < end; window += 4) best = f32x4.max(best, loadSpaced(window, stride));
-  return best;
+  let best = lowest();
+  let nan = zero();
+  if (stride == 2) {
+    for (; window + 4 < end; window += 8) {
+      const a = v128.load(window);
+      const b = v128.load(window, 16);
+      const even = v128.shuffle<f32>(a, b, 0, 2, 4, 6);
+      const odd = v128.shuffle<f32>(a, b, 1, 3, 5, 7);
+      best = f32x4.pmax(f32x4.pmax(best, even), odd);
+      nan = v128.or(nan, v128.or(f32x4.ne(even, even), f32x4.ne(odd, odd)));
+    }
+  }
+  for (; window < end; window += 4) {
+    const value = loadSpaced(window, stride);
+    best = f32x4.pmax(best, value);
+    nan = v128.or(nan, f32x4.ne(value, value));
+  }
+  return v128.or(best, nan);
 }
 
 /**
@@ -67,13 +91,20 @@ export function maxPool(args: usize, thread: i32, threads: i32): void {
   }
 }
 
+/** The same lanes such that equal numbers are equal words (there is no −0), and so are all NaNs. */
+// @ts-ignore: decorator
+@inline
+function canonical(v: v128): v128 {
+  return v128.or(f32x4.add(v, zero()), f32x4.ne(v, v));
+}
+
 /**
- * As `maximumDown`, and the cell of each maximum, counted from the start of the map: the first of those that are equal, or the
- * first NaN. `cell` is that of the first row's first.
+ * As `maximumDown`, in canonical form, and the cell that holds each maximum: the first of those that are equal, or the first NaN.
+ * Cells are counted down from the one at the start of the map, −1, so that the first is the greatest; `cell` is that of `from`.
  */
 function winnersDown(from: usize, rows: i32, width: i32, cell: i32, line: usize, cells: usize): void {
   const rowBytes = <usize>width << 2;
-  let firsts = i32x4.add(i32x4.splat(cell), i32x4(0, 1, 2, 3));
+  let firsts = i32x4.sub(i32x4.splat(cell), i32x4(0, 1, 2, 3));
   for (let j: usize = 0; j < rowBytes; j += 16) {
     let row = from + j;
     let best = v128.load(row);
@@ -81,29 +112,30 @@ function winnersDown(from: usize, rows: i32, width: i32, cell: i32, line: usize,
     let candidate = firsts;
     for (let r = 1; r < rows; r++) {
       row += rowBytes;
-      candidate = i32x4.add(candidate, i32x4.splat(width));
+      candidate = i32x4.sub(candidate, i32x4.splat(width));
       const value = v128.load(row);
       const wins = v128.andnot(f32x4.eq(best, best), f32x4.le(value, best));
-      best = v128.bitselect(value, best, wins);
-      winner = v128.bitselect(candidate, winner, wins);
+      best = select(value, best, wins);
+      winner = select(candidate, winner, wins);
     }
-    v128.store(line + j, best);
+    v128.store(line + j, canonical(best));
     v128.store(cells + j, winner);
-    firsts = i32x4.add(firsts, i32x4.splat(4));
+    firsts = i32x4.sub(firsts, i32x4.splat(4));
   }
   v128.store(line + rowBytes, lowest());
-  v128.store(cells + rowBytes, i32x4.splat(nowhere));
+  v128.store(cells + rowBytes, zero());
 }
 
-/** Of each of four windows the first of the cells that hold its maximum, or a NaN: the least of their numbers. */
+/** Of each of four windows the first of the cells that hold its maximum, as counted by `winnersDown`. */
+// @ts-ignore: decorator
+@inline
 function winnersAcross(window: usize, cells: usize, size: i32, stride: i32): v128 {
   const best = maximumAcross(window, size, stride);
   const end = at(window, size);
-  let winner = i32x4.splat(nowhere);
+  let winner = zero();
   for (; window < end; window += 4, cells += 4) {
-    const value = loadSpaced(window, stride);
-    const loses = v128.and(f32x4.ne(value, best), f32x4.eq(value, value));
-    winner = i32x4.min_u(winner, v128.or(loadSpaced(cells, stride), loses));
+    const holds = i32x4.eq(loadSpaced(window, stride), best);
+    winner = i32x4.max_u(winner, v128.and(loadSpaced(cells, stride), holds));
   }
   return winner;
 }
@@ -128,7 +160,7 @@ export function maxPoolGradient(args: usize, thread: i32, threads: i32): void {
   const strideX = word(args, 13);
   const left = word(args, 15);
   fillLine(line, lineBytes, lowest());
-  fillLine(cells, lineBytes, i32x4.splat(nowhere));
+  fillLine(cells, lineBytes, zero());
   const last = shareStart(word(args, 5), thread + 1, threads);
   for (let map = shareStart(word(args, 5), thread, threads); map < last; map++) {
     const x = at(pointer(args, 1), map * height * width);
@@ -139,11 +171,11 @@ export function maxPoolGradient(args: usize, thread: i32, threads: i32): void {
       const top = i * word(args, 12) - word(args, 14);
       const first = max(0, top) * width;
       const rows = min(height, top + word(args, 10)) - max(0, top);
-      winnersDown(at(x, first), rows, width, first, at(line, left), at(cells, left));
+      winnersDown(at(x, first), rows, width, -1 - first, at(line, left), at(cells, left));
       for (let j = 0; j < outWidth; j += 4) {
         const start = j * strideX;
         const winner = winnersAcross(at(line, start), at(cells, start), kernelWidth, strideX);
-        scatter(dx, winner, at(dy, j), min(4, outWidth - j));
+        scatter(dx, v128.not(winner), at(dy, j), min(4, outWidth - j));
       }
       dy = at(dy, outWidth);
     }
@@ -198,7 +230,7 @@ export function maxPoolGradientAll(args: usize, thread: i32, threads: i32): void
       for (let j = 0; j < outWidth; j += 4) {
         const start = at(starts, j * strideX);
         const count = min(4, outWidth - j);
-        storeSpaced(start, maximumAcross(at(line, j * strideX), kernelWidth, strideX), strideX, count);
+        storeSpaced(start, canonical(maximumAcross(at(line, j * strideX), kernelWidth, strideX)), strideX, count);
         storeSpaced(start + lineBytes, v128.load(at(dy, j)), strideX, count);
       }
       dy = at(dy, outWidth);
@@ -207,19 +239,22 @@ export function maxPoolGradientAll(args: usize, thread: i32, threads: i32): void
       const first = firstWindow(r + top, kernelHeight, strideY);
       const from = pairs + <usize>first * pairBytes;
       const end = pairs + <usize>min(outHeight, (r + top) / strideY + 1) * pairBytes;
-      for (let c = 0; c < width; c += 4) {
-        const value = v128.load(at(x, c));
-        const isNaN = f32x4.ne(value, value);
-        let sum = zero();
+      for (let c = 0; c < width; c += 8) {
+        const x0 = canonical(v128.load(at(x, c)));
+        const x1 = canonical(v128.load(at(x, c), 16));
+        let sum0 = zero();
+        let sum1 = zero();
         for (let pair = at(from, left + c); pair < end; pair += pairBytes) {
           let window = pair;
           const past = at(pair, kernelWidth);
           for (; window < past; window += 4) {
-            const wins = v128.or(f32x4.eq(value, v128.load(window)), isNaN);
-            sum = f32x4.add(sum, v128.and(wins, v128.load(window + lineBytes)));
+            const shares = window + lineBytes;
+            sum0 = f32x4.add(sum0, v128.and(v128.load(shares), i32x4.eq(x0, v128.load(window))));
+            sum1 = f32x4.add(sum1, v128.and(v128.load(shares, 16), i32x4.eq(x1, v128.load(window, 16))));
           }
         }
-        storeLanes(at(dx, c), sum, min(4, width - c));
+        storeLanes(at(dx, c), sum0, min(4, width - c));
+        if (width - c > 4) storeLanes(at(dx, c + 4), sum1, min(4, width - c - 4));
       }
       x = at(x, width);
       dx = at(dx, width);

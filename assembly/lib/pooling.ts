@@ -10,6 +10,8 @@ export function fillLine(line: usize, bytes: usize, value: v128): void {
 }
 
 /** Four cells, each `stride` after the one before it. */
+// @ts-ignore: decorator
+@inline
 export function loadSpaced(from: usize, stride: i32): v128 {
   if (stride == 2) return v128.shuffle<f32>(v128.load(from), v128.load(from, 16), 0, 2, 4, 6);
   if (stride == 1) return v128.load(from);
@@ -31,15 +33,18 @@ export function firstWindow(cell: i32, kernel: i32, stride: i32): i32 {
   return cell < kernel ? 0 : (cell - kernel) / stride + 1;
 }
 
-/** Sum of `rows` rows, each `rowBytes` long, into a line; the last vector of a row takes in what follows it: summed, but not used. */
+/** Sum of `rows` rows, each `rowBytes` long, into a line; the last two vectors of a row take in what follows it: summed, but not used. */
 export function sumRows(from: usize, rows: i32, rowBytes: usize, line: usize): void {
-  for (let j: usize = 0; j < rowBytes; j += 16) {
+  for (let j: usize = 0; j < rowBytes; j += 32) {
     let row = from + j;
-    let sum = v128.load(row);
+    let a = v128.load(row);
+    let b = v128.load(row, 16);
     for (let r = 1; r < rows; r++) {
       row += rowBytes;
-      sum = f32x4.add(sum, v128.load(row));
+      a = f32x4.add(a, v128.load(row));
+      b = f32x4.add(b, v128.load(row, 16));
     }
-    v128.store(line + j, sum);
+    v128.store(line + j, a);
+    v128.store(line + j, b, 16);
   }
 }

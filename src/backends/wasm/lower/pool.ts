@@ -38,7 +38,7 @@ function poolWords(g: PoolGeometry): readonly number[] {
  * from where any of their cells is.
  */
 function paddedLineBytes(g: PoolGeometry): number {
-  const cells = g.left + wholeVectors(g.inWidth);
+  const cells = g.left + wholeVectors(g.inWidth) + 4;
   const windows = (wholeVectors(g.outWidth) - 1) * g.strideX;
   return wholeVectors(Math.max(cells, windows) + g.kernelWidth + 4) * 4;
 }
