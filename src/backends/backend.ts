@@ -7,7 +7,7 @@ import type { Graph, Node } from '../graph/graph.js';
 import type { Accuracy, TensorType } from '../ops/define.js';
 import type { Plan } from '../plan/plan.js';
 
-export type TypedArray = Float32Array | Int32Array | Uint8Array;
+export type TypedArray = Float32Array | Int32Array | Int16Array | Uint8Array;
 
 export interface BackendInfo {
   readonly name: string;
@@ -28,7 +28,7 @@ export interface BackendInfo {
 export interface Storage {
   readonly type: TensorType;
   write(data: TypedArray): Promise<void>;
-  /** Copies the content out, into `into` when given. */
+  /** Copies the content out as float32, into `into` when given. */
   read(into?: Float32Array): Promise<Float32Array>;
   free(): void;
 }

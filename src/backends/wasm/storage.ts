@@ -1,6 +1,7 @@
 import { BackendError, InputError } from '../../errors.js';
 import { bytesOf, elements, type TensorType } from '../../ops/define.js';
 import type { Storage, TypedArray } from '../backend.js';
+import { arrayOf } from '../check.js';
 import type { WasmDevice } from './device.js';
 
 interface Packed {
@@ -29,9 +30,9 @@ export class WasmStorage implements Storage {
   write(data: TypedArray): Promise<void> {
     return this.device.exclusively(async () => {
       this.check(data.length);
-      if (!(data instanceof Float32Array))
-        throw new InputError(`${this.label} holds float32, got a ${data.constructor.name}`);
-      this.device.heap.floats(this.address, data.length).set(data);
+      if (!(data instanceof arrayOf[this.type.dtype]))
+        throw new InputError(`${this.label} holds ${this.type.dtype}, got a ${data.constructor.name}`);
+      this.view().set(data);
       this.version++;
     });
   }
@@ -39,7 +40,7 @@ export class WasmStorage implements Storage {
   read(into = new Float32Array(elements(this.type.shape))): Promise<Float32Array> {
     return this.device.exclusively(async () => {
       this.check(into.length);
-      into.set(this.device.heap.floats(this.address, into.length));
+      into.set(this.view());
       return into;
     });
   }
@@ -80,6 +81,10 @@ export class WasmStorage implements Storage {
     if (form.users.size > 0) return;
     this.packedForms.delete(name);
     this.device.heap.free(form.address);
+  }
+
+  private view(): TypedArray {
+    return new arrayOf[this.type.dtype](this.device.heap.memory.buffer, this.address, elements(this.type.shape));
   }
 
   private check(length: number): void {
