@@ -1,7 +1,9 @@
 import type { Backend, Storage } from '../backends/backend.js';
 import { ArgumentError, InputError } from '../errors.js';
 import type { Graph, VariableSpec } from '../graph/graph.js';
+import { scaleName } from '../graph/quantise.js';
 import { elements, formatShape, sameShape, type TensorType } from '../ops/define.js';
+import { type Quantisation, quantiseRows, scaleRows } from './quantisation.js';
 import { initialValues } from './random.js';
 
 /** Where initial weights may come from; a `Map` of arrays is one. Names that it does not give are drawn. */
@@ -17,11 +19,14 @@ interface Variable {
   storage?: Storage;
   /** Settles when the storage holds its initial value. */
   initialised?: Promise<void>;
+  /** Of an int16 weight: what was lost when it was last written. */
+  quantisation?: Quantisation;
 }
 
 /**
  * The variables of one network by name, in the backend's memory. It outlives the programs that read and write it:
- * training, evaluation and ragged batches all work on the same storage.
+ * training, evaluation and ragged batches all work on the same storage. Callers see float32: an int16 weight is quantised, with the
+ * variable that holds its scales, when it is written, and multiplied out when it is read.
  */
 export class ParameterStore {
   private readonly variables = new Map<string, Variable>();
@@ -32,15 +37,16 @@ export class ParameterStore {
     readonly seed: number,
   ) {}
 
-  /** Takes note of the variables of a graph; those that are known already must have the shape that they have there. */
+  /** Takes note of the variables of a graph; those that are known already must have the type that they have there. */
   declare(graph: Graph): void {
     for (const { kind, name, dtype, shape, variable } of graph.values) {
       if (kind !== 'variable' || !variable) continue;
       const known = this.variables.get(name);
       if (!known) this.variables.set(name, { type: { dtype, shape }, spec: variable });
-      else if (!sameShape(known.type.shape, shape)) {
+      else if (!sameShape(known.type.shape, shape) || known.type.dtype !== dtype) {
+        const { type } = known;
         throw new ArgumentError(
-          `'${name}' has shape ${formatShape(known.type.shape)}, graph '${graph.name}' wants ${formatShape(shape)}`,
+          `'${name}' has shape ${formatShape(type.shape)} (${type.dtype}), graph '${graph.name}' wants ${formatShape(shape)} (${dtype})`,
         );
       }
     }
@@ -58,6 +64,11 @@ export class ParameterStore {
 
   spec(name: string): VariableSpec {
     return this.find(name).spec;
+  }
+
+  /** Of all int16 weights that hold something, in the order of their declaration. */
+  quantisation(): Quantisation[] {
+    return [...this.variables.values()].flatMap(({ quantisation }) => quantisation ?? []);
   }
 
   /** Gives each parameter its first value: from `weights`, or drawn. */
@@ -83,15 +94,34 @@ export class ParameterStore {
   /** Copies a variable out, into `into` when given. */
   async read(name: string, into?: Float32Array): Promise<Float32Array> {
     if (into) this.checkLength(name, into);
-    return (await this.storage(name)).read(into);
+    const data = await (await this.storage(name)).read(into);
+    if (this.find(name).type.dtype === 'i16') scaleRows(data, await this.read(scaleName(name)));
+    return data;
   }
 
-  /** @throws InputError when the number of elements is not that of the variable's shape */
+  /** @throws InputError when the number of elements is not that of the variable's shape, or what int16 is to hold is not finite */
   async write(name: string, data: Float32Array): Promise<void> {
     this.checkLength(name, data);
     const variable = this.find(name);
+    if (variable.spec.role === 'scale')
+      throw new ArgumentError(`'${name}' is written together with the weight that it scales`);
+    await this.fill(name, variable, data);
+  }
+
+  private async fill(name: string, variable: Variable, data: Float32Array): Promise<void> {
+    const { type } = variable;
+    if (type.dtype !== 'i16') return this.allocated(name, variable).write(data);
+    const { integers, scales, error } = quantiseRows(name, data, type.shape[0]);
+    const scale = scaleName(name);
+    const storages = [this.allocated(name, variable), this.allocated(scale, this.find(scale))];
+    await storages[0].write(integers);
+    await storages[1].write(scales);
+    variable.quantisation = error;
+  }
+
+  private allocated(name: string, variable: Variable): Storage {
     variable.storage ??= this.backend.allocate(variable.type, name);
-    await variable.storage.write(data);
+    return variable.storage;
   }
 
   /** Frees all memory; the store cannot be used afterwards. */
@@ -122,11 +152,10 @@ export class ParameterStore {
   private async storage(name: string): Promise<Storage> {
     const variable = this.find(name);
     if (!variable.storage) {
-      variable.storage = this.backend.allocate(variable.type, name);
       const { init } = variable.spec;
-      variable.initialised = variable.storage.write(initialValues(init, variable.type.shape, this.seed, name));
+      variable.initialised = this.fill(name, variable, initialValues(init, variable.type.shape, this.seed, name));
     }
     await variable.initialised;
-    return variable.storage;
+    return this.allocated(name, variable);
   }
 }
