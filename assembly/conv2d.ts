@@ -6,6 +6,7 @@ import { at, pointer, shareStart, word } from './lib/args';
 import {
   dotColumns, dotRows, dotSum, dotTile, dotTileBytes, outerTile, outerTileScattered, packRows, tileCount, tileStart, vectors,
 } from './lib/gemm';
+import { endProduct, startProduct } from './lib/product';
 import { sumLanes, zero } from './lib/simd';
 
 /** Bytes of a thread's scratch before its panels: lane pointers, lane steps, column offsets, zero cell, staging tile. */
@@ -79,6 +80,7 @@ function convolveBlock(args: usize, scratch: usize, map: i32, first: i32, count:
     }
     const more = channel > 0;
     const last = channelEnd == channels;
+    startProduct();
     for (let tile = 0; tile < tiles; tile++) {
       const row = tileStart(rows, tiles, tile);
       const mr = tileStart(rows, tiles, tile + 1) - row;
@@ -100,6 +102,7 @@ function convolveBlock(args: usize, scratch: usize, map: i32, first: i32, count:
         }
       }
     }
+    endProduct(<f64>rows * <f64>(count << 3) * <f64>blockDepth);
     channel = channelEnd;
   } while (channel < channels);
 }
@@ -299,6 +302,8 @@ function weightGradientBlock(args: usize, scratch: usize, group: i32, first: i32
         }
         packRows(pair, columnBytes, present, dotColumns, length, b + <usize>k * tileBytes);
       }
+      // The sweep with the packing of dy's rows in it: too short a stretch to be timed alone.
+      startProduct();
       for (let o = 0; o < rowTiles; o++) {
         const from = at(dy + <usize>(o * dotRows) * plane, row * outWidth);
         packRows(from, plane, min(dotRows, rows - o * dotRows), dotRows, length, a);
@@ -306,6 +311,7 @@ function weightGradientBlock(args: usize, scratch: usize, group: i32, first: i32
           dotTile(a, b + <usize>k * tileBytes, steps, sums + <usize>(o * columnTiles + k) * dotTileBytes);
         }
       }
+      endProduct(<f64>(dotRows * dotColumns * 4) * <f64>(rowTiles * columnTiles * steps));
     }
   }
 

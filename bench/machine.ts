@@ -3,13 +3,18 @@ import type { BackendInfo } from '../src/backends/backend.js';
 import { measurePeak } from '../src/backends/wasm/peak.js';
 import type { Machine } from './report.js';
 
-/** What the figures were measured on, with the peak rate of one core for the vectors of the first backend. */
-export async function describeMachine(backends: readonly BackendInfo[]): Promise<Machine> {
+/** What the figures were measured on. */
+export function describeMachine(backends: readonly BackendInfo[], peakGflopsPerCore: number): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     node: process.version,
     backends: backends.map(({ description }) => description),
-    peakGflopsPerCore: await measurePeak(backends[0].simd === 'relaxed' ? 'relaxed' : 'plain'),
+    peakGflopsPerCore,
   };
+}
+
+/** GFLOP/s of one core at this moment, by the multiply-adds that a backend uses. */
+export function corePeak({ simd }: BackendInfo): Promise<number> {
+  return measurePeak(simd === 'relaxed' ? 'relaxed' : 'plain');
 }

@@ -3,7 +3,7 @@ import type { BackendOptions } from './backends/open.js';
 import type { Engine } from './engine/engine.js';
 import type { VerifyOptions, VerifyReport } from './verify/verify.js';
 
-export type { BackendInfo, CompileOptions, RunOptions, RunResult, TypedArray } from './backends/backend.js';
+export type { BackendInfo, CompileOptions, Products, RunOptions, RunResult, TypedArray } from './backends/backend.js';
 export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
 export { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';
@@ -14,7 +14,7 @@ export { gradientsGraph, inferenceGraph, lossGraph, stepGraph } from './engine/g
 export type { Network } from './engine/network.js';
 export type { AdamSettings, OptimizerSettings, SgdSettings } from './engine/optimizer.js';
 export type { ParameterStore, WeightSource } from './engine/parameters.js';
-export type { LayerProfile, Profile } from './engine/profile.js';
+export type { LayerProfile, Profile, StepsProfile } from './engine/profile.js';
 export type { Program } from './engine/program.js';
 export type { Quantisation } from './engine/quantisation.js';
 export type {

@@ -102,6 +102,49 @@ export function outerTile(
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function rows(mr: i32, a: usize, stride: usize, b: usize, depth: i32, c: usize): void {
+  let a1 = a + stride;
+  let a2 = a1 + stride;
+  let a3 = a2 + stride;
+  let c00 = zero(), c01 = zero(), c10 = zero(), c11 = zero(), c20 = zero(), c21 = zero(), c30 = zero(), c31 = zero();
+  const end = b + (<usize>depth << 5);
+  while (b < end) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    let s = v128.load32_splat(a);
+    c00 = madd(s, b0, c00); c01 = madd(s, b1, c01);
+    a += 4;
+    if (mr > 1) { s = v128.load32_splat(a1); c10 = madd(s, b0, c10); c11 = madd(s, b1, c11); a1 += 4; }
+    if (mr > 2) { s = v128.load32_splat(a2); c20 = madd(s, b0, c20); c21 = madd(s, b1, c21); a2 += 4; }
+    if (mr > 3) { s = v128.load32_splat(a3); c30 = madd(s, b0, c30); c31 = madd(s, b1, c31); a3 += 4; }
+    b += 32;
+  }
+  v128.store(c, c00); v128.store(c, c01, 16);
+  if (mr > 1) { v128.store(c, c10, 32); v128.store(c, c11, 48); }
+  if (mr > 2) { v128.store(c, c20, 64); v128.store(c, c21, 80); }
+  if (mr > 3) { v128.store(c, c30, 96); v128.store(c, c31, 112); }
+}
+
+function rows1(a: usize, stride: usize, b: usize, depth: i32, c: usize): void { rows(1, a, stride, b, depth, c); }
+function rows2(a: usize, stride: usize, b: usize, depth: i32, c: usize): void { rows(2, a, stride, b, depth, c); }
+function rows3(a: usize, stride: usize, b: usize, depth: i32, c: usize): void { rows(3, a, stride, b, depth, c); }
+function rows4(a: usize, stride: usize, b: usize, depth: i32, c: usize): void { rows(4, a, stride, b, depth, c); }
+
+/**
+ * C[mr × 8], 32 bytes a row, = A·B for rows of A as they are, `stride` bytes apart, and a packed panel B [depth][8]. The products of
+ * one element are added in the order of the depth, whatever the tile.
+ */
+export function rowsTile(mr: i32, a: usize, stride: usize, b: usize, depth: i32, c: usize): void {
+  switch (mr) {
+    case 1: rows1(a, stride, b, depth, c); break;
+    case 2: rows2(a, stride, b, depth, c); break;
+    case 3: rows3(a, stride, b, depth, c); break;
+    default: rows4(a, stride, b, depth, c);
+  }
+}
+
 /** Bytes of the buffer that `outerTileScattered` computes in. */
 export const stagingBytes: usize = 128;
 

@@ -38,9 +38,12 @@ import { softmax, softmaxGradient } from '../softmax';
 import { split, splitGradient } from '../split';
 import { tanh, tanhGradient } from '../tanh';
 import { barrier } from './barrier';
+import { now } from './clock';
 import { packPanels, packTiles, packWeights } from './pack';
-
-declare function now(): f64;
+import { productBytes, sumProducts } from './product';
+import { winogradInput, winogradMultiply, winogradOutput } from './winograd';
+import { winogradFilter, winogradFilterGradient } from './winogradFilter';
+import { winogradGradientInput, winogradGradientOutput, winogradWeightGradient } from './winogradGradient';
 
 /** Read by the lowering under these names, through the module's exports. */
 export enum Kernel {
@@ -50,6 +53,14 @@ export enum Kernel {
   convolve,
   convolveWeightGradient,
   convolveBiasGradient,
+  winogradFilter,
+  winogradFilterGradient,
+  winogradInput,
+  winogradMultiply,
+  winogradOutput,
+  winogradGradientInput,
+  winogradGradientOutput,
+  winogradWeightGradient,
   convTranspose2d,
   linearRows,
   linearPanels,
@@ -116,6 +127,14 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.convolve: convolve(args, thread, threads); break;
     case Kernel.convolveWeightGradient: convolveWeightGradient(args, thread, threads); break;
     case Kernel.convolveBiasGradient: convolveBiasGradient(args, thread, threads); break;
+    case Kernel.winogradFilter: winogradFilter(args, thread, threads); break;
+    case Kernel.winogradFilterGradient: winogradFilterGradient(args, thread, threads); break;
+    case Kernel.winogradInput: winogradInput(args, thread, threads); break;
+    case Kernel.winogradMultiply: winogradMultiply(args, thread, threads); break;
+    case Kernel.winogradOutput: winogradOutput(args, thread, threads); break;
+    case Kernel.winogradGradientInput: winogradGradientInput(args, thread, threads); break;
+    case Kernel.winogradGradientOutput: winogradGradientOutput(args, thread, threads); break;
+    case Kernel.winogradWeightGradient: winogradWeightGradient(args, thread, threads); break;
     case Kernel.convTranspose2d: convTranspose2d(args, thread, threads); break;
     case Kernel.linearRows: linearRows(args, thread, threads); break;
     case Kernel.linearPanels: linearPanels(args, thread, threads); break;
@@ -178,14 +197,17 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
 
 /**
  * Runs a tape as thread `thread` of `threads`. Returns 0, or the error word of the barrier (see `barrier`). With `times` (the
- * address of one float64 more than there are steps, or 0), thread 0 notes the clock before the first step and after each.
+ * address of 3 float64 for each step and one more, or 0), thread 0 notes the clock before the first step and after each, then
+ * for each step the milliseconds and multiply-adds of the products inside its kernel.
  */
 export function run(tape: usize, control: usize, thread: i32, threads: i32, times: usize): i32 {
   const steps = load<i32>(tape);
   const timed = times != 0 && thread == 0;
+  const products = times + (<usize>(steps + 1) << 3);
   let step = tape + 4;
   if (timed) store<f64>(times, now());
   for (let i = 0; i < steps; i++) {
+    sumProducts(timed ? products + <usize>i * productBytes : 0);
     call(load<i32>(step), step + 8, thread, threads);
     if (threads > 1) {
       const error = barrier(control, threads);

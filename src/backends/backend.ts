@@ -52,6 +52,16 @@ export interface RunResult {
   readonly outputs: Readonly<Record<string, Float32Array>>;
   /** Milliseconds per step of the plan, in its order; present when asked for. */
   readonly timings?: Float64Array;
+  /** Where a backend can tell; present with `timings`. */
+  readonly products?: Products;
+}
+
+/** The products of matrices inside the steps of a plan, as one thread sees them, without the packing around them. */
+export interface Products {
+  /** Milliseconds per step of the plan, in its order; 0 where the step has none, or does not tell. */
+  readonly ms: Float64Array;
+  /** Multiply-adds that were really done in that time: fewer than the direct convolution's, where the algorithm saves some. */
+  readonly multiplyAdds: Float64Array;
 }
 
 /** A graph that has been lowered, planned and recorded. Runs of one backend follow one another. */

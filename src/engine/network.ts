@@ -11,7 +11,7 @@ import { checkCount, checkImages, checkLabels, checkRate, checkWord } from './in
 import { topAccuracy } from './metrics.js';
 import { countsSteps, type OptimizerSettings, stateNames, withChanges } from './optimizer.js';
 import { ParameterStore, type WeightSource } from './parameters.js';
-import { foldLayers, median, type Profile } from './profile.js';
+import { foldLayers, median, type Profile, type StepTimes } from './profile.js';
 import { ProgramCache } from './programs.js';
 import type { Quantisation } from './quantisation.js';
 import { split64 } from './random.js';
@@ -230,15 +230,15 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
         return result;
       };
       await once();
-      const timings: Float64Array[] = [];
+      const runs: StepTimes[] = [];
       const walls: number[] = [];
       for (let i = 0; i < repeats; i++) {
         const start = performance.now();
-        const result = await once();
+        const { timings, products } = await once();
         walls.push(performance.now() - start);
-        if (result.timings) timings.push(result.timings);
+        if (timings) runs.push({ timings, products });
       }
-      const layers = foldLayers(program.plan, timings, mode === 'backward' ? ['backward'] : undefined);
+      const layers = foldLayers(program.plan, runs, mode === 'backward' ? ['backward'] : undefined);
       const totalMs = layers.reduce((total, { ms }) => total + ms, 0);
       return { mode, batch, repeats, layers, totalMs, wallMs: median(walls) };
     });

@@ -23,6 +23,8 @@ import {
   wordAttribute,
 } from './define.js';
 import { Sums } from './lib/sums.js';
+import { fitsWinograd } from './lib/winograd.js';
+import { winogradBound, winogradDataGradientBound, winogradWeightGradientBound } from './lib/winogradBound.js';
 import { reluGradient } from './relu.js';
 
 export type Conv2dAttributes = {
@@ -180,6 +182,11 @@ export const conv2d = defineOp<Conv2dAttributes>({
     return [{ data: given.activation === 'relu' ? data.map((value) => Math.max(value, 0)) : data, bound }];
   },
 
+  bounds(algorithm, given, [x, w, b]) {
+    const g = conv2dGeometry('conv2d', given, x.shape, w.shape);
+    return fitsWinograd(algorithm, g) ? [winogradBound(algorithm, g, x.data, w.data, b?.data)] : undefined;
+  },
+
   gradient({ attributes: given, inputs: [x, w, b], outputs: [y], outputGradients: [incoming], wanted, emit }) {
     if (!incoming) return [undefined, undefined, undefined];
     const [dy] = given.activation === 'relu' ? emit(reluGradient, [incoming, y], {}) : [incoming];
@@ -229,6 +236,13 @@ export const conv2dDataGradient = defineOp<Conv2dDataGradientAttributes>({
     forEachProduct(g, (yi, xi, wi) => sums.addProduct(xi, dy.data[yi] * w.data[wi]));
     return [sums.judged()];
   },
+
+  bounds(algorithm, given, [dy, w]) {
+    const g = dataGradientGeometry(given, dy, w);
+    return g.strideY === 1 && fitsWinograd(algorithm, g)
+      ? [winogradDataGradientBound(algorithm, g, dy.data, w.data)]
+      : undefined;
+  },
 });
 
 export type Conv2dWeightGradientAttributes = Conv2dAttributes & {
@@ -267,6 +281,11 @@ export const conv2dWeightGradient = defineOp<Conv2dWeightGradientAttributes>({
     const sums = new Sums(g.outChannels * (g.inChannels / g.groups) * g.kernelHeight * g.kernelWidth);
     forEachProduct(g, (yi, xi, wi) => sums.addProduct(wi, dy.data[yi] * x.data[xi]));
     return [sums.judged()];
+  },
+
+  bounds(algorithm, given, [dy, x]) {
+    const g = weightGradientGeometry(given, dy, x);
+    return fitsWinograd(algorithm, g) ? [winogradWeightGradientBound(algorithm, g, dy.data, x.data)] : undefined;
   },
 });
 

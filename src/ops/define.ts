@@ -56,6 +56,11 @@ export interface Judged {
    * (an infinity took part on the way to a finite value, as in x ÷ ∞).
    */
   readonly bound: Float64Array;
+  /**
+   * The algorithm judged spreads a NaN or an infinity over neighbouring elements, those whose bound is not finite: they may
+   * hold anything, but nothing finite where `data` is not.
+   */
+  readonly spreads?: boolean;
 }
 
 /** A value of a graph as a gradient rule sees it. */
@@ -86,6 +91,11 @@ export interface Op<A extends Attributes = Attributes> {
   cost(attributes: A, inputs: readonly TensorType[], outputs: readonly TensorType[]): Cost;
   /** Plain float64 evaluation. `accuracy` enters the bound only. */
   reference(attributes: A, inputs: readonly Tensor64[], accuracy: Accuracy): readonly Judged[];
+  /**
+   * Bounds of the outputs for an algorithm that reaches them by another formula than the plain one, with rounding errors of its
+   * own: it is not exact on integers, and it spreads what is not finite (see `Judged`). Undefined for any other algorithm.
+   */
+  bounds?(algorithm: string, attributes: A, inputs: readonly Tensor64[]): readonly Float64Array[] | undefined;
   /** Gradient with respect to each input (undefined where there is none or it is not wanted). Ops without it are not differentiable. */
   gradient?(scope: GradientScope<A>): readonly (Ref | undefined)[];
   /** Pairs [output, input]: the output may be written over the input. */

@@ -8,7 +8,7 @@ import { type Attributes, type DType, elements, type Op, type TensorType } from 
  * What the floating-point inputs of a case hold, and its incoming gradients:
  * - 'normal': N(0, 1), drawn in float64 and rounded to float32
  * - 'integers': ±1 to ±4, never 0, so that a sum of up to 2²⁰ products is exact in float32 and the error must be 0; one
- *   product lost or counted twice shows
+ *   product lost or counted twice shows (an algorithm with bounds of its own keeps to those)
  * - 'large': 1 to 10 in magnitude, either sign: with a ≈ 0.1 both terms of LRN's gradient count
  * - 'ties': −1, 0 or 1, so that a pooling window has several maxima
  * - 'nonFinite': normal, with a NaN, a +∞ and a −∞ planted in each tensor that is not a variable

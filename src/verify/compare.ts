@@ -45,11 +45,16 @@ function allowedAt({ data, bound }: Judged, i: number): number {
   return Number.isFinite(data[i]) && Number.isFinite(bound[i]) ? bound[i] : 0;
 }
 
+/** Whether element i may hold anything because of a NaN or an infinity nearby: anything not finite, if that is expected. */
+function spreadTo({ data, bound, spreads = false }: Judged, i: number, result: number): boolean {
+  return spreads && !Number.isFinite(bound[i]) && (Number.isFinite(data[i]) || !Number.isFinite(result));
+}
+
 /** A result against the reference. */
 export function deviation(result: Float32Array, judged: Judged): Deviation {
   return worst(
     judged.data.length,
-    (i) => difference(result[i], judged.data[i]),
+    (i) => (spreadTo(judged, i, result[i]) ? 0 : difference(result[i], judged.data[i])),
     (i) => allowedAt(judged, i),
   );
 }
@@ -60,9 +65,11 @@ export function disagreement(
   b: Float32Array,
   allowed: readonly [Judged, Judged] | undefined,
 ): Deviation {
+  const spread = (i: number): boolean =>
+    allowed !== undefined && (spreadTo(allowed[0], i, a[i]) || spreadTo(allowed[1], i, b[i]));
   return worst(
     a.length,
-    (i) => difference(a[i], b[i]),
+    (i) => (spread(i) ? 0 : difference(a[i], b[i])),
     (i) => (allowed ? allowedAt(allowed[0], i) + allowedAt(allowed[1], i) : 0),
   );
 }

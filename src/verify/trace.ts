@@ -5,6 +5,7 @@
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph, Node, Value } from '../graph/graph.js';
 import { type Accuracy, elements, exactAccuracy, type Judged, type Ref, type Tensor64 } from '../ops/define.js';
+import { exact } from '../ops/lib/sums.js';
 import { type Case, type CaseArray, type CaseInput, tensor } from './case.js';
 import { content, incomingContent } from './data.js';
 
@@ -20,8 +21,8 @@ export interface Check {
   readonly arrays: readonly CaseArray[];
   /** The node as a graph of its own: inputs 'in0', 'in1', …, outputs 'out0', …; see `isolate`. */
   readonly graph: Graph;
-  /** The reference's values and bounds, given the accuracy of a backend's elementary functions. */
-  judge(accuracy: Accuracy): readonly Judged[];
+  /** The reference's values, and its bounds for an algorithm and the accuracy of a backend's elementary functions. */
+  judge(accuracy: Accuracy, algorithm?: string): readonly Judged[];
 }
 
 /** The nodes of a case in order, forward first. Content and references are computed when asked for. */
@@ -69,12 +70,9 @@ function check(
 ): Check {
   const inputs = node.inputs.map((id) => graph.values[id]);
   const arrays = once(() => node.inputs.map((id) => contents.get(id)?.() ?? missing(graph.values[id])));
-  const judge = (accuracy: Accuracy): readonly Judged[] => {
-    const judged = node.op.reference(
-      node.attributes,
-      inputs.map((value, i) => widen(value, arrays()[i])),
-      accuracy,
-    );
+  const wide = once(() => inputs.map((value, i) => widen(value, arrays()[i])));
+  const reference = cached((accuracy: Accuracy): readonly Judged[] => {
+    const judged = node.op.reference(node.attributes, wide(), accuracy);
     node.outputs.forEach((id, i) => {
       if (used.has(id))
         contents.set(
@@ -82,10 +80,16 @@ function check(
           once(() => Float32Array.from(judged[i].data)),
         );
     });
+    return judged;
+  });
+  const ownBounds = cached((algorithm: string) => node.op.bounds?.(algorithm, node.attributes, wide()));
+  const judge = (accuracy: Accuracy, algorithm = ''): readonly Judged[] => {
+    const judged = reference(accuracy);
+    const bounds = ownBounds(algorithm);
+    if (bounds) return judged.map(({ data }, i) => ({ data, bound: bounds[i], spreads: true }));
     // Sums of products of integers are exact in float32, whatever their order.
-    return one.data === 'integers'
-      ? judged.map(({ data }) => ({ data, bound: new Float64Array(data.length) }))
-      : judged;
+    if (one.data === 'integers') return judged.map(({ data }) => exact(data));
+    return judged;
   };
   // Whoever reads an output before it has been judged asks for values only: any accuracy will do.
   node.outputs.forEach((id, i) => {
@@ -144,6 +148,17 @@ function asValue(ref: Ref): Value {
 
 function missing(value: Value): never {
   throw new Error(`the trace has no content for '${value.name}' of ${elements(value.shape)} elements`);
+}
+
+/** A function that computes once for each argument, told apart by its JSON. */
+function cached<A, T>(compute: (argument: A) => T): (argument: A) => T {
+  const kept = new Map<string, () => T>();
+  return (argument) => {
+    const key = JSON.stringify(argument);
+    const value = kept.get(key) ?? once(() => compute(argument));
+    kept.set(key, value);
+    return value();
+  };
 }
 
 function once<T>(compute: () => T): () => T {

@@ -4,7 +4,7 @@
  */
 import type { Backend, BackendInfo, Executable, Storage, TypedArray } from '../backends/backend.js';
 import { ArgumentError, TandemError } from '../errors.js';
-import type { Accuracy, Judged } from '../ops/define.js';
+import type { Judged } from '../ops/define.js';
 import type { Case } from './case.js';
 import { bluntness, type Deviation, deviation, disagreement, identical } from './compare.js';
 import { selectCases } from './tables.js';
@@ -101,24 +101,20 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   return { summary, results };
 }
 
-/** What one backend gave for a node, by algorithm. */
+/** What one backend gave for a node, by algorithm, and how it is judged. */
 interface Answers {
   readonly contestant: Contestant;
+  readonly given: Map<string, Given>;
+}
+
+interface Given {
+  readonly outputs: readonly Float32Array[];
   readonly judged: readonly Judged[];
-  readonly outputs: Map<string, readonly Float32Array[]>;
 }
 
 async function verifyCheck(check: Check, options: VerifyOptions): Promise<VerifyResult[]> {
   const results: VerifyResult[] = [];
   const answers: Answers[] = [];
-  const judgements = new Map<string, readonly Judged[]>();
-  const judgedFor = (accuracy: Accuracy): readonly Judged[] => {
-    const key = JSON.stringify(accuracy);
-    const judged = judgements.get(key) ?? check.judge(accuracy);
-    judgements.set(key, judged);
-    return judged;
-  };
-
   for (const contestant of options.backends) {
     const { backend } = contestant;
     if (check.case.data === 'nonFinite' && !backend.info.nonFinite) continue;
@@ -128,10 +124,10 @@ async function verifyCheck(check: Check, options: VerifyOptions): Promise<Verify
       continue;
     }
     if (algorithms.value.length === 0) continue;
-    const judged = judgedFor(backend.info.accuracy);
-    const own: Answers = { contestant, judged, outputs: new Map() };
+    const own: Answers = { contestant, given: new Map() };
     const mirror = findMirror(answers, backend.info);
     for (const algorithm of algorithms.value) {
+      const judged = check.judge(backend.info.accuracy, algorithm);
       const answer = await attempt(() => answerOf(backend, check, algorithm));
       const rows = judged.map((one, output) => {
         const row = { ...rowOf(check, contestant, algorithm, output), against: judge };
@@ -139,7 +135,7 @@ async function verifyCheck(check: Check, options: VerifyOptions): Promise<Verify
       });
       results.push(...rows);
       if ('failure' in answer) continue;
-      own.outputs.set(algorithm, answer.value.outputs);
+      own.given.set(algorithm, { outputs: answer.value.outputs, judged });
       if (mirror) results.push(...againstMirror(check, own, algorithm, mirror));
     }
     answers.push(own);
@@ -213,20 +209,21 @@ function againstMirror(
   algorithm: string,
   mirror: { answers: Answers; twin: boolean },
 ): readonly VerifyResult[] {
-  const { contestant, judged: mirrorJudged, outputs } = mirror.answers;
-  const theirs = outputs.get(algorithm) ?? (mirror.twin ? undefined : [...outputs.values()][0]);
-  const ours = own.outputs.get(algorithm);
+  const { contestant, given } = mirror.answers;
+  const theirs = given.get(algorithm) ?? (mirror.twin ? undefined : [...given.values()][0]);
+  const ours = own.given.get(algorithm);
   if (!theirs || !ours) return [];
-  return ours.map((result, i) => {
+  return ours.outputs.map((result, i) => {
     const row = { ...rowOf(check, own.contestant, algorithm, i), against: contestant.label };
-    const found = disagreement(result, theirs[i], mirror.twin ? undefined : [own.judged[i], mirrorJudged[i]]);
+    const their = theirs.outputs[i];
+    const found = disagreement(result, their, mirror.twin ? undefined : [ours.judged[i], theirs.judged[i]]);
     const at = found.index;
-    const expected = own.judged[i].data[at];
-    const [ourError, theirError] = [Math.abs(result[at] - expected), Math.abs(theirs[i][at] - expected)];
+    const expected = ours.judged[i].data[at];
+    const [ourError, theirError] = [Math.abs(result[at] - expected), Math.abs(their[at] - expected)];
     const furtherOff =
       ourError > theirError ? own.contestant.label : theirError > ourError ? contestant.label : undefined;
-    const same = mirror.twin ? identical(result, theirs[i]) : found.ratio <= 1;
-    const reason = same ? undefined : `element ${at} is ${result[at]} here and ${theirs[i][at]} on ${contestant.label}`;
+    const same = mirror.twin ? identical(result, their) : found.ratio <= 1;
+    const reason = same ? undefined : `element ${at} is ${result[at]} here and ${their[at]} on ${contestant.label}`;
     return finished(row, found, furtherOff, reason);
   });
 }

@@ -82,7 +82,8 @@ export class WasmExecutable implements Executable {
     await this.prepare();
     await device.runner.run(this.tape, options.timings ? this.times : 0, options.signal);
     for (const storage of this.updated) storage.version++;
-    return { outputs: this.collect(fetch, options.into), timings: options.timings ? this.readTimes() : undefined };
+    const outputs = this.collect(fetch, options.into);
+    return options.timings ? { outputs, ...this.readTimes() } : { outputs };
   }
 
   private collect(names: readonly string[], into: RunOptions['into'] = {}): Record<string, Float32Array> {
@@ -104,7 +105,7 @@ export class WasmExecutable implements Executable {
     if (this.recordedAt === arena.address) return;
     this.tape = this.writeTape(this.tape, this.lowered.steps);
     this.preparation = this.writeTape(this.preparation, this.lowered.preparation);
-    this.times ||= this.device.heap.allocate((this.lowered.steps.length + 1) * 8, 'step times');
+    this.times ||= this.device.heap.allocate((3 * this.lowered.steps.length + 1) * 8, 'step times');
     this.recordedAt = arena.address;
   }
 
@@ -154,10 +155,17 @@ export class WasmExecutable implements Executable {
     return storage;
   }
 
-  private readTimes(): Float64Array {
+  private readTimes(): Required<Pick<RunResult, 'timings' | 'products'>> {
     const steps = this.lowered.steps.length;
-    const clock = new Float64Array(this.device.heap.memory.buffer, this.times, steps + 1);
-    return Float64Array.from({ length: steps }, (_, i) => clock[i + 1] - clock[i]);
+    const clock = new Float64Array(this.device.heap.memory.buffer, this.times, 3 * steps + 1);
+    const perStep = (figure: (step: number) => number) => Float64Array.from({ length: steps }, (_, i) => figure(i));
+    return {
+      timings: perStep((i) => clock[i + 1] - clock[i]),
+      products: {
+        ms: perStep((i) => clock[steps + 1 + 2 * i]),
+        multiplyAdds: perStep((i) => clock[steps + 2 + 2 * i]),
+      },
+    };
   }
 
   private planBytes(): Plan['bytes'] {

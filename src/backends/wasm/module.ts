@@ -29,7 +29,7 @@ export async function compile(build: Build): Promise<WebAssembly.Module> {
 }
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  const imports = { env: { memory }, tape: { now: () => performance.now() } };
+  const imports = { env: { memory }, clock: { now: () => performance.now() } };
   return new WebAssembly.Instance(module, imports).exports as unknown as Kernels;
 }
 

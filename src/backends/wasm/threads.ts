@@ -7,7 +7,7 @@ import { availableCores, inNode } from './platform.js';
 
 export interface Runner {
   readonly threads: number;
-  /** Runs a tape to its end. `times` is the address of one float64 more than there are steps, or 0. */
+  /** Runs a tape to its end. `times` is where the tape notes its times (see `run` in assembly/lib/tape.ts), or 0. */
   run(tape: number, times: number, signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }

@@ -117,6 +117,30 @@ const options = [
   ),
 ];
 
+/** What Winograd's algorithm can have left over: rows and columns of tiles, channels, tiles of a batch; and its strides. */
+const tiles = [
+  // 3×3 in tiles of 4 and 5 outputs, 5×5 in tiles of 4.
+  ...[1, 3, 4, 5, 6, 8, 10, 16, 21].map((size) => conv([1, 5, size, 11], [9, 5, 3, 3], { padding: 1 })),
+  ...[1, 2, 4, 5, 7, 8, 12, 17].map((size) => conv([1, 5, 11, size], [9, 5, 5, 5], { padding: 2 })),
+  ...[0, 1, [2, 1, 0, 3], [0, 2, 1, 1]].flatMap((padding) => [
+    conv([3, 6, 8, 9], [7, 6, 3, 3], { padding }),
+    conv([3, 3, 9, 8], [5, 3, 5, 5], { padding }),
+  ]),
+  conv([1, 131, 6, 5], [9, 131, 3, 3], { padding: 1, activation: 'relu' }),
+  conv([1, 2, 41, 43], [3, 2, 5, 5], { padding: 2 }),
+  conv([3, 14, 13, 13], [22, 7, 3, 3], { padding: 1, groups: 2 }),
+  conv([3, 9, 11, 10], [15, 3, 5, 5], { padding: 2, groups: 3, activation: 'relu' }),
+  conv([1, 3, 12, 12], [69, 3, 5, 5]),
+  // 3×3 and 5×5 once the phases of the stride are channels.
+  conv([3, 3, 35, 31], [6, 3, 11, 11], { stride: 4 }),
+  conv([1, 2, 40, 37], [5, 2, 11, 11], { stride: 4, padding: [2, 1, 3, 0] }),
+  conv([1, 3, 33, 34], [4, 3, 9, 12], { stride: 4, padding: 1 }),
+  conv([1, 4, 17, 18], [6, 4, 5, 5], { stride: 2, padding: 2 }),
+  conv([3, 6, 15, 14], [10, 3, 6, 6], { stride: 2, padding: 1, groups: 2 }),
+  conv([1, 3, 25, 27], [5, 3, 7, 8], { stride: 3, padding: [0, 3, 1, 2] }),
+  conv([1, 2, 29, 26], [5, 2, 9, 10], { stride: 2, padding: 3 }),
+];
+
 /** Weight gradients at batch 128 on conv1's 55×55 outputs: sums of 387,200 products, the longest that AlexNet has. */
 const longest = [
   conv([128, 1, 55, 55], [2, 1, 1, 1]),
@@ -149,6 +173,7 @@ export const cases: readonly Case[] = [
     ...groups,
     ...kernels,
     ...options,
+    ...tiles,
     ...longest,
   ]),
   ...nonFinite,

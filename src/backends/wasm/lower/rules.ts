@@ -1,6 +1,7 @@
 /** Every op's lowering, by name. */
 import type { Graph, Node } from '../../../graph/graph.js';
 import { type DropoutAttributes, keepScale, keepThreshold } from '../../../ops/dropout.js';
+import { type WinogradName, winograds } from '../../../ops/lib/winograd.js';
 import { isInt16 } from '../../../ops/linear.js';
 import { lowerClip, lowerLeakyRelu, lowerScale, lowerTanh, lowerTanhGradient } from './activations.js';
 import { lowerAugment } from './augment.js';
@@ -37,13 +38,24 @@ import {
   lowerMaxPoolGradient,
 } from './pool.js';
 import { countOf, float, type LowerContext, type LowerRule } from './program.js';
+import {
+  directConvolutionCost,
+  lowerWinograd,
+  lowerWinogradWeightGradient,
+  winogradApplies,
+  winogradCost,
+} from './winograd.js';
+
+type Shapes = Pick<LowerContext, 'node' | 'shape'>;
 
 /** One algorithm of an op: its name in plans and reports, and what it emits. */
 export interface Algorithm {
   readonly name: string;
   readonly lower: LowerRule;
+  /** Whether it can do the node; by default it can do all of the op's. */
+  readonly applies?: (shapes: Shapes) => boolean;
   /** Whether the shapes are such that it goes before the others; by default the first of the list does. */
-  readonly preferred?: (shapes: Pick<LowerContext, 'node' | 'shape'>) => boolean;
+  readonly preferred?: (shapes: Shapes) => boolean;
 }
 
 function lowerDropout(context: LowerContext): void {
@@ -96,11 +108,27 @@ function rowwise(kernel: string, matrix: number): readonly Algorithm[] {
   ];
 }
 
-/** Legal algorithms of each op, and of an op's form with kernels of its own. */
+/** The variants of Winograd's algorithm, the cheapest preferred where it is cheaper than im2col. */
+function winograd(lower: (name: WinogradName) => LowerRule): readonly Algorithm[] {
+  const names = Object.keys(winograds) as WinogradName[];
+  return names.map((name) => ({
+    name,
+    lower: lower(name),
+    applies: winogradApplies(name),
+    preferred: (shapes) =>
+      winogradCost(name, shapes) < directConvolutionCost(shapes) &&
+      names.every((other) => other === name || winogradCost(name, shapes) < winogradCost(other, shapes)),
+  }));
+}
+
+/** The algorithms of each op, and of an op's form with kernels of its own. */
 const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
-  conv2d: [{ name: 'im2col', lower: lowerConv2d }],
-  conv2dDataGradient: [{ name: 'im2col', lower: lowerConv2dDataGradient }],
-  conv2dWeightGradient: [{ name: 'im2col', lower: lowerConv2dWeightGradient }],
+  conv2d: [{ name: 'im2col', lower: lowerConv2d }, ...winograd(lowerWinograd)],
+  conv2dDataGradient: [{ name: 'im2col', lower: lowerConv2dDataGradient }, ...winograd(lowerWinograd)],
+  conv2dWeightGradient: [
+    { name: 'im2col', lower: lowerConv2dWeightGradient },
+    ...winograd(lowerWinogradWeightGradient),
+  ],
   conv2dBiasGradient: [{ name: 'simd', lower: lowerConv2dBiasGradient }],
   convTranspose2d: [{ name: 'im2col', lower: lowerConvTranspose2d }],
   linear: [
@@ -168,8 +196,9 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
 /** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes alone decide. */
 export function legalAlgorithms(graph: Graph, node: Node): readonly Algorithm[] {
   const int16 = node.op.name === 'linear' && isInt16(graph.values[node.inputs[1]]);
-  const legal = algorithms[int16 ? 'linear int16' : node.op.name] ?? [];
   const shapes = { node, shape: (id: number) => graph.values[id].shape };
+  const all = algorithms[int16 ? 'linear int16' : node.op.name] ?? [];
+  const legal = all.filter(({ applies }) => applies?.(shapes) ?? true);
   const preferred = legal.find((algorithm) => algorithm.preferred?.(shapes));
   return preferred ? [preferred, ...legal.filter((algorithm) => algorithm !== preferred)] : legal;
 }
