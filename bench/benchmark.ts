@@ -10,6 +10,7 @@ import { measureImport } from './importTime.js';
 import { layerTiming } from './layers.js';
 import { corePeak, describeMachine } from './machine.js';
 import { measurePeakRss } from './memory.js';
+import { measureOpenings, type Opening } from './opening.js';
 import type { Agreement, ColdStart, Ratio, Report, Result, Subject } from './report.js';
 import { medianRatio, type Sampled, type SamplerOptions, sample } from './sampler.js';
 import { type OwnSetting, Tandem, TandemNetwork } from './tandem.js';
@@ -17,6 +18,9 @@ import { flopsOf, type Workload, workloadOf } from './workload.js';
 
 /** Time for the rounds of all modes at one batch size; warm-up, opening and memory come on top. */
 const samplingBudgetMs = 16_000;
+
+/** The peer whose opening is measured. */
+const openingPeer = 'onnxruntime-node';
 
 export interface BenchmarkOptions {
   readonly model: Model;
@@ -65,6 +69,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Report> {
       for (const team of teams) await benchmark.measure(batch, team);
       await benchmark.compareThreads(batch, teams);
     }
+    await benchmark.measureOpenings(options.batches[0], teams[0]);
     return benchmark.report(networks);
   } finally {
     await files?.remove();
@@ -110,6 +115,7 @@ class Benchmark {
   private readonly scaling: Ratio[] = [];
   private readonly agreement: Agreement[] = [];
   private readonly coldStart: ColdStart[] = [];
+  private readonly openings: Opening[] = [];
   private readonly missing = new Map<string, string>();
 
   constructor(
@@ -176,6 +182,7 @@ class Benchmark {
       scaling: this.scaling,
       agreement: this.agreement,
       coldStart: this.coldStart,
+      openings: this.openings,
       missing: [...this.missing].map(([implementation, reason]) => ({ implementation, reason })),
     };
   }
@@ -194,6 +201,17 @@ class Benchmark {
       const totalMs = importMs + opening.engineMs + opening.networkMs + firstRunMs;
       this.coldStart.push({ backend, batch, importMs, ...opening, firstRunMs, totalMs });
     }
+  }
+
+  /** Ours next to that of a peer that opens a file as we do, where there is one. */
+  async measureOpenings(batch: number, [first]: Team): Promise<void> {
+    const { peers, onProgress } = this.options;
+    const names = peers.map(({ name }) => name).filter((name) => name === openingPeer && !this.missing.has(name));
+    if (names.length === 0) return;
+    const { threads } = first.info;
+    const onRound = (done: number, total: number) => onProgress?.(done, total, 'opening files of weights');
+    const own = first.setting;
+    this.openings.push(...(await measureOpenings({ files: this.files, own, peers: names, threads, batch, onRound })));
   }
 
   /** All at once: most of it is waiting for files and for other processes. */

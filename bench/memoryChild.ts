@@ -2,9 +2,10 @@
 import { enableRelaxedSimd } from '../src/backends/wasm/platform.js';
 import { openSafetensors } from '../src/formats/safetensors.js';
 import { preset } from '../src/models/presets.js';
+import { answer } from './child.js';
 import { ModelFiles } from './files.js';
 import type { Implementation } from './implementation.js';
-import { type MemoryReply, type MemoryTask, ownPeakRss } from './memory.js';
+import { type MemoryTask, ownPeakRss } from './memory.js';
 import { peers } from './peers/index.js';
 import { TandemNetwork } from './tandem.js';
 import { workloadOf } from './workload.js';
@@ -29,7 +30,7 @@ async function open({
     model,
     ...own,
     threads,
-    weights: { get: (parameter) => weights.read(parameter) },
+    weights,
   });
   await weights.close();
   return network.at(workload);
@@ -42,8 +43,4 @@ async function measure(task: MemoryTask): Promise<number> {
   return (await opened.peakRss?.()) ?? ownPeakRss();
 }
 
-const reply = await measure(JSON.parse(process.argv[2])).then(
-  (peakRss): MemoryReply => ({ peakRss }),
-  (error: unknown): MemoryReply => ({ error: error instanceof Error ? error.message : String(error) }),
-);
-process.send?.(reply, () => process.exit());
+await answer(measure);

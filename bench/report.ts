@@ -1,6 +1,7 @@
 /** What `tandem bench --json` writes. Others' scripts rely on it: fields are added, none renamed. */
 import type { Mode } from './implementation.js';
 import type { LayerTiming } from './layers.js';
+import type { Opening } from './opening.js';
 import type { OpeningTimes } from './tandem.js';
 
 export interface Machine {
@@ -94,6 +95,8 @@ export interface Report {
   readonly scaling: readonly Ratio[];
   readonly agreement: readonly Agreement[];
   readonly coldStart: readonly ColdStart[];
+  /** From a file of weights to a network that is ready to run: ours, then peers that were asked for. */
+  readonly openings: readonly Opening[];
   /** Peers that are not installed here, and why we think so. */
   readonly missing: readonly { readonly implementation: string; readonly reason: string }[];
 }

@@ -1,6 +1,7 @@
 /** The report as tables of text: what the terminal, the page and the Markdown file show alike. */
 import { type Column, formatSignificant } from '../src/cli/lib/table.js';
 import { type LayerTable, type LayerWork, layerLines, layerTables, phaseTotals } from './layers.js';
+import type { Opening } from './opening.js';
 import type { Machine, Ratio, Report, Result, Subject } from './report.js';
 
 export interface Table {
@@ -20,7 +21,7 @@ export function machineLine({ cpu, cores, node, backends, peakGflopsPerCore }: M
 }
 
 /** What must be known beside the machine: forced algorithms, missing peers. */
-export function notes({ algorithms, missing, coldStart }: Report): string[] {
+export function notes({ algorithms, missing, coldStart, openings }: Report): string[] {
   const forced = Object.entries(algorithms).map(([name, algorithm]) => `${name}=${algorithm}`);
   return [
     ...(forced.length > 0 ? [`forced: ${forced.join(', ')}`] : []),
@@ -30,7 +31,15 @@ export function notes({ algorithms, missing, coldStart }: Report): string[] {
       const parts = Object.entries(times).map(([name, ms]) => `${name} ${ms.toFixed(0)}`);
       return `cold start of ${backend}, batch ${batch}: ${totalMs.toFixed(0)} ms (${parts.join(', ')})`;
     }),
+    ...(openings.length > 0 ? [openingLine(openings)] : []),
   ];
+}
+
+function openingLine([ours, ...others]: readonly Opening[]): string {
+  const times = ({ medianMs, firstRunMs }: Opening) => `${medianMs.toFixed(0)} ms (first run ${firstRunMs.toFixed(0)})`;
+  const theirs = others.map((other) => `${other.implementation} ${times(other)}, ratio ${other.ratio?.toFixed(2)}`);
+  const what = `open ${ours.model}, ${ours.fileMB.toFixed(0)} MB of weights, ready for batch ${ours.batch}`;
+  return `${what}: ours ${times(ours)}, ${theirs.join(', ')}`;
 }
 
 /** All tables of a report but those of layers. */

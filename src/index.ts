@@ -13,7 +13,7 @@ export type { Engine, ProgramOptions } from './engine/engine.js';
 export { gradientsGraph, inferenceGraph, lossGraph, stepGraph } from './engine/graphs.js';
 export type { Network } from './engine/network.js';
 export type { AdamSettings, OptimizerSettings, SgdSettings } from './engine/optimizer.js';
-export type { ParameterStore, WeightSource } from './engine/parameters.js';
+export type { ParameterStore } from './engine/parameters.js';
 export type { LayerProfile, Profile, StepsProfile } from './engine/profile.js';
 export type { Program } from './engine/program.js';
 export type { Quantisation } from './engine/quantisation.js';
@@ -29,6 +29,7 @@ export type {
   StepOptions,
   VariableInfo,
 } from './engine/types.js';
+export type { WeightArrays, WeightSource, WeightTensors } from './engine/weights.js';
 export * from './errors.js';
 export { loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';

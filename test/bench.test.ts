@@ -370,6 +370,35 @@ t.test('report', async (t) => {
     );
   });
 
+  t.test('opening a file of weights', async (t) => {
+    const peer = fakePeer('onnxruntime-node');
+    const { openings } = await runBenchmark({
+      ...options,
+      batches: [2],
+      modes: ['forward'],
+      layers: false,
+      peers: [peer],
+    });
+    t.strictSame(
+      openings.map(({ implementation, batch, threads }) => [implementation, batch, threads]),
+      [
+        ['tandem', 2, 1],
+        ['onnxruntime-node', 2, 1],
+      ],
+    );
+    const [ours, theirs] = openings;
+    for (const { samplesMs, medianMs, minMs, firstRunMs, fileMB } of openings) {
+      t.ok(samplesMs.length > 2 && minMs > 0 && minMs <= medianMs && firstRunMs > 0 && fileMB > 0);
+    }
+    t.equal(ours.ratio, undefined);
+    t.ok((theirs.ratio ?? 0) > 0);
+    t.match(
+      formatReport({ ...report, openings }),
+      /open caffe-alexnet, .* batch 2: ours .*, onnxruntime-node .* ratio \d/,
+    );
+    t.strictSame(report.openings, [], 'only next to a peer that opens a file too');
+  });
+
   t.test('without layers and peers', async (t) => {
     const { results, ratios, agreement } = await runBenchmark({
       ...options,

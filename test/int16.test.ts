@@ -1,9 +1,11 @@
 /** Fully connected weights stored as int16: the op, the rounding, and networks that use it. */
 import t from 'tap';
-import { type QuantisedRows, quantiseRows, scaleRows } from '../src/engine/quantisation.js';
+import type { Backend } from '../src/backends/backend.js';
+import { QuantisedWeight } from '../src/engine/quantisation.js';
 import type { NetworkOptions } from '../src/engine/types.js';
 import {
   ArgumentError,
+  type BackendOptions,
   caffeAlexnet,
   differentiate,
   GraphBuilder,
@@ -11,8 +13,10 @@ import {
   graphToOnnx,
   inferenceGraph,
   type Network,
+  openBackend,
   openEngine,
   parseSafetensors,
+  type Quantisation,
   quantiseLinear,
   safetensorsChunks,
 } from '../src/index.js';
@@ -142,25 +146,34 @@ t.test('the pass takes the weights of fully connected layers, and no others', as
   t.same(quantiseLinear(h.build()), h.build(), 'a weight that comes with each run stays');
 });
 
+/** A weight in a backend's memory, with what is stored for it. */
+function weightIn(backend: Backend, rows: number, columns: number) {
+  const integers = backend.allocate(type('i16', rows, columns), 'w');
+  const scales = backend.allocate(type('f32', rows), 'w/scale');
+  return { integers, scales, weight: new QuantisedWeight('w', integers, scales) };
+}
+
 t.test('rows are rounded to multiples of their scales', async (t) => {
+  const backend = await openBackend({ backend: 'reference' });
+  t.teardown(() => backend.close());
   const columns = 100;
   const magnitudes = [1, 1e-6, 3e37, 0, 1e-36, 1e-44];
   const data = new Float32Array(columns * magnitudes.length);
   for (const [row, magnitude] of magnitudes.entries())
     data.set(random([columns], row, 0, magnitude).data, row * columns);
-  const { integers, scales, error }: QuantisedRows = quantiseRows('w', data, magnitudes.length);
-  const back = Float32Array.from(integers);
-  scaleRows(back, scales);
+  const { integers, scales, weight } = weightIn(backend, magnitudes.length, columns);
+  await weight.write(data);
+  const [back, rounded, factors] = [await weight.read(), await integers.read(), await scales.read()];
   for (const [row, magnitude] of magnitudes.entries()) {
     const part = [row * columns, (row + 1) * columns] as const;
     const worst = largest(back.subarray(...part).map((value, i) => value - data[row * columns + i]));
     // The product of integer and scale is rounded when it is read back.
-    t.ok(worst <= (scales[row] / 2) * (1 + 2 ** -8), `magnitude ${magnitude}: off by ${worst}, scale ${scales[row]}`);
-    if (magnitude >= 1e-30) t.equal(largest(Float32Array.from(integers.subarray(...part))), 32767);
+    t.ok(worst <= (factors[row] / 2) * (1 + 2 ** -8), `magnitude ${magnitude}: off by ${worst}, scale ${factors[row]}`);
+    if (magnitude >= 1e-30) t.equal(largest(rounded.subarray(...part)), 32767);
   }
-  t.equal(scales[3], 0, 'a row of zeros');
-  t.ok(error.maxError > 0 && error.maxError <= 0.5 / 32767 && error.rmsError < error.maxError);
-  t.same(quantiseRows('w', new Float32Array(4), 2).error, { name: 'w', maxError: 0, rmsError: 0 });
+  t.equal(factors[3], 0, 'a row of zeros');
+  const { maxError, rmsError } = weight.quantisation as Quantisation;
+  t.ok(maxError > 0 && maxError <= 0.5 / 32767 && rmsError > 0 && rmsError < maxError);
 
   for (const [bad, text] of [
     [Number.NaN, 'NaN'],
@@ -169,11 +182,38 @@ t.test('rows are rounded to multiples of their scales', async (t) => {
   ] as const) {
     const spoiled = data.slice();
     spoiled[columns + 7] = bad;
-    t.throws(() => quantiseRows('w', spoiled, magnitudes.length), {
-      name: 'InputError',
-      message: `'w': int16 weights must be finite, got ${text} in row 1, column 7`,
-    });
+    const message = `'w': int16 weights must be finite, got ${text} in row 1, column 7`;
+    await t.rejects(weight.write(spoiled), { name: 'InputError', message });
   }
+  t.same(await weight.read(), back, 'a write that fails changes nothing');
+  await weight.write(data.fill(0));
+  t.same(weight.quantisation, { name: 'w', maxError: 0, rmsError: 0 });
+});
+
+t.test('a large weight passes in blocks of rows, whatever pieces the memory takes', async (t) => {
+  const [rows, columns] = [1300, 1009];
+  const { data } = random([rows * columns], 1);
+  const options: readonly BackendOptions[] = [
+    { backend: 'reference' },
+    { backend: 'wasm', threads: 1 },
+    { backend: 'wasm', threads: 1, sharedMemory: false },
+  ];
+  const contents: Float32Array[] = [];
+  for (const each of options) {
+    const backend = await openBackend(each);
+    const { weight } = weightIn(backend, rows, columns);
+    const lengths: number[] = [];
+    await weight.load(async (into, offset) => {
+      lengths.push(into.length);
+      into.set(data.subarray(offset, offset + into.length));
+    });
+    t.equal(lengths.length, 2, `${lengths} weights at a time`);
+    contents.push(await weight.read());
+    await backend.close();
+  }
+  const worst = largest(contents[0].map((value, i) => value - data[i]));
+  t.ok(worst > 0 && worst <= 0.5 / 32767, `off by ${worst}`);
+  for (const other of contents.slice(1)) t.ok(other.every((value, i) => value === contents[0][i]));
 });
 
 /** How far the rounding of the weights can move each logit of the tiny network: by half a scale for each unit of the input. */
@@ -303,10 +343,14 @@ t.test('files: safetensors go in, read-back weights come out as ONNX', async (t)
   const chunks: Uint8Array[] = [];
   for await (const chunk of safetensorsChunks(tensors)) chunks.push(chunk);
   const file = await parseSafetensors(new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer()), 'narrow');
-  const loaded = await engine.network(narrow, { ...int16, weights: { get: (name) => file.read(name) } });
+  const loaded = await engine.network(narrow, { ...int16, weights: { get: (name: string) => file.read(name) } });
   const drawn = await engine.network(narrow, { ...int16, seed: 5 });
   const image = pictures.subarray(0, 3 * 67 * 67);
-  t.same((await loaded.forward(image)).logits, (await drawn.forward(image)).logits);
+  const expected = (await drawn.forward(image)).logits;
+  t.same((await loaded.forward(image)).logits, expected, 'array by array');
+  const streamed = await engine.network(narrow, { ...int16, weights: file });
+  t.same((await streamed.forward(image)).logits, expected, 'straight from the file');
+  t.same(streamed.quantisation, drawn.quantisation);
 
   const graph = inferenceGraph(narrow, 1);
   t.ok((await graphToOnnx(graph, (name) => loaded.read(name))).length > 1e5);

@@ -39,6 +39,7 @@ import { split, splitGradient } from '../split';
 import { tanh, tanhGradient } from '../tanh';
 import { barrier } from './barrier';
 import { now } from './clock';
+import { drawInitial } from './draw';
 import { packPanels, packTiles, packWeights } from './pack';
 import { productBytes, sumProducts } from './product';
 import { winogradInput, winogradMultiply, winogradOutput } from './winograd';
@@ -47,6 +48,7 @@ import { winogradGradientInput, winogradGradientOutput, winogradWeightGradient }
 
 /** Read by the lowering under these names, through the module's exports. */
 export enum Kernel {
+  drawInitial,
   packWeights,
   packPanels,
   packTiles,
@@ -121,6 +123,7 @@ export enum Kernel {
 
 function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
   switch (kernel) {
+    case Kernel.drawInitial: drawInitial(args, thread, threads); break;
     case Kernel.packWeights: packWeights(args, thread, threads); break;
     case Kernel.packPanels: packPanels(args, thread, threads); break;
     case Kernel.packTiles: packTiles(args, thread, threads); break;

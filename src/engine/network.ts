@@ -4,17 +4,17 @@ import { GraphBuilder } from '../graph/builder.js';
 import { gradientName } from '../graph/differentiate.js';
 import type { Graph } from '../graph/graph.js';
 import { quantiseLinear } from '../graph/quantise.js';
+import { split64 } from '../ops/lib/philox.js';
 import type { Plan } from '../plan/plan.js';
 import type { NetworkDefinition } from './definition.js';
 import { gradientsGraph, inferenceGraph, lossGraph, lossSeed, stepGraph } from './graphs.js';
 import { checkCount, checkImages, checkLabels, checkRate, checkWord } from './inputs.js';
 import { topAccuracy } from './metrics.js';
 import { countsSteps, type OptimizerSettings, stateNames, withChanges } from './optimizer.js';
-import { ParameterStore, type WeightSource } from './parameters.js';
+import { ParameterStore } from './parameters.js';
 import { foldLayers, median, type Profile, type StepTimes } from './profile.js';
 import { ProgramCache } from './programs.js';
 import type { Quantisation } from './quantisation.js';
-import { split64 } from './random.js';
 import type {
   ForwardOptions,
   ForwardResult,
@@ -27,6 +27,7 @@ import type {
   StepOptions,
   VariableInfo,
 } from './types.js';
+import type { WeightSource } from './weights.js';
 
 /**
  * A model with its parameters on a backend. Any batch size will do: it is read off the length of `images`, and the
@@ -252,6 +253,19 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     return this.enqueue(undefined, async () => {
       const program = await this.programOf(mode === 'inference' ? 'forward' : 'step', batch, trained);
       return program.plan;
+    });
+  }
+
+  /**
+   * Compiles the program for a batch and packs the parameters for it, so that the first `forward` (or `step`) of that batch
+   * starts at once.
+   */
+  async prepare({ mode, batch }: { mode: 'inference' | 'training'; batch: number }): Promise<void> {
+    checkCount('batch', batch, 1);
+    const trained = this.trained();
+    return this.enqueue(undefined, async () => {
+      const program = await this.programOf(mode === 'inference' ? 'forward' : 'step', batch, trained);
+      await program.prepare();
     });
   }
 

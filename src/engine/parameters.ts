@@ -3,14 +3,8 @@ import { ArgumentError, InputError } from '../errors.js';
 import type { Graph, VariableSpec } from '../graph/graph.js';
 import { scaleName } from '../graph/quantise.js';
 import { elements, formatShape, sameShape, type TensorType } from '../ops/define.js';
-import { type Quantisation, quantiseRows, scaleRows } from './quantisation.js';
-import { initialValues } from './random.js';
-
-/** Where initial weights may come from; a `Map` of arrays is one. Names that it does not give are drawn. */
-export interface WeightSource {
-  get(name: string): Float32Array | undefined | Promise<Float32Array | undefined>;
-  keys?(): Iterable<string>;
-}
+import { type Quantisation, QuantisedWeight } from './quantisation.js';
+import { checkTensors, hasTensors, type WeightArrays, type WeightSource, type WeightTensors } from './weights.js';
 
 interface Variable {
   readonly type: TensorType;
@@ -19,8 +13,8 @@ interface Variable {
   storage?: Storage;
   /** Settles when the storage holds its initial value. */
   initialised?: Promise<void>;
-  /** Of an int16 weight: what was lost when it was last written. */
-  quantisation?: Quantisation;
+  /** Of an int16 weight: what callers see of it. */
+  quantised?: QuantisedWeight;
 }
 
 /**
@@ -68,18 +62,14 @@ export class ParameterStore {
 
   /** Of all int16 weights that hold something, in the order of their declaration. */
   quantisation(): Quantisation[] {
-    return [...this.variables.values()].flatMap(({ quantisation }) => quantisation ?? []);
+    return [...this.variables.values()].flatMap(({ quantised }) => quantised?.quantisation ?? []);
   }
 
   /** Gives each parameter its first value: from `weights`, or drawn. */
   async initialise(weights?: WeightSource): Promise<void> {
-    const unknown = [...(weights?.keys?.() ?? [])].filter((name) => !this.variables.has(name));
-    if (unknown.length > 0) this.find(unknown[0]);
-    for (const name of this.names()) {
-      const data = await weights?.get(name);
-      if (data) await this.write(name, data);
-      else await this.storage(name);
-    }
+    if (weights && hasTensors(weights)) await this.load(weights);
+    else if (weights) await this.copy(weights);
+    for (const name of this.names()) await this.storage(name);
   }
 
   /** Storage of each variable of a declared graph, by value id. */
@@ -94,40 +84,37 @@ export class ParameterStore {
   /** Copies a variable out, into `into` when given. */
   async read(name: string, into?: Float32Array): Promise<Float32Array> {
     if (into) this.checkLength(name, into);
-    const data = await (await this.storage(name)).read(into);
-    if (this.find(name).type.dtype === 'i16') scaleRows(data, await this.read(scaleName(name)));
-    return data;
+    await this.storage(name);
+    return this.content(name).read(into);
   }
 
   /** @throws InputError when the number of elements is not that of the variable's shape, or what int16 is to hold is not finite */
   async write(name: string, data: Float32Array): Promise<void> {
     this.checkLength(name, data);
-    const variable = this.find(name);
-    if (variable.spec.role === 'scale')
+    if (this.find(name).spec.role === 'scale')
       throw new ArgumentError(`'${name}' is written together with the weight that it scales`);
-    await this.fill(name, variable, data);
-  }
-
-  private async fill(name: string, variable: Variable, data: Float32Array): Promise<void> {
-    const { type } = variable;
-    if (type.dtype !== 'i16') return this.allocated(name, variable).write(data);
-    const { integers, scales, error } = quantiseRows(name, data, type.shape[0]);
-    const scale = scaleName(name);
-    const storages = [this.allocated(name, variable), this.allocated(scale, this.find(scale))];
-    await storages[0].write(integers);
-    await storages[1].write(scales);
-    variable.quantisation = error;
-  }
-
-  private allocated(name: string, variable: Variable): Storage {
-    variable.storage ??= this.backend.allocate(variable.type, name);
-    return variable.storage;
+    await this.content(name).write(data);
   }
 
   /** Frees all memory; the store cannot be used afterwards. */
   close(): void {
     for (const { storage } of this.variables.values()) storage?.free();
     this.variables.clear();
+  }
+
+  private async copy(weights: WeightArrays): Promise<void> {
+    for (const name of weights.keys?.() ?? []) this.find(name);
+    for (const name of this.names()) {
+      const data = await weights.get(name);
+      if (data) await this.write(name, data);
+    }
+  }
+
+  private async load(weights: WeightTensors): Promise<void> {
+    checkTensors(weights, new Map(this.names().map((name) => [name, this.shape(name)])));
+    for (const name of weights.tensors.keys()) {
+      await this.content(name).load((into, offset) => weights.readInto(name, into, offset));
+    }
   }
 
   private find(name: string): Variable {
@@ -152,10 +139,23 @@ export class ParameterStore {
   private async storage(name: string): Promise<Storage> {
     const variable = this.find(name);
     if (!variable.storage) {
-      const { init } = variable.spec;
-      variable.initialised = this.fill(name, variable, initialValues(init, variable.type.shape, this.seed, name));
+      variable.initialised = this.content(name).draw(variable.spec.init, this.seed, name);
     }
     await variable.initialised;
-    return this.allocated(name, variable);
+    return this.allocated(name);
+  }
+
+  private allocated(name: string): Storage {
+    const variable = this.find(name);
+    variable.storage ??= this.backend.allocate(variable.type, name);
+    return variable.storage;
+  }
+
+  /** A variable as callers see it: float32, however it is stored. */
+  private content(name: string): Storage | QuantisedWeight {
+    const variable = this.find(name);
+    if (variable.type.dtype !== 'i16') return this.allocated(name);
+    variable.quantised ??= new QuantisedWeight(name, this.allocated(name), this.allocated(scaleName(name)));
+    return variable.quantised;
   }
 }

@@ -1,6 +1,6 @@
 /** What goes into and comes out of the methods of `Network`. */
 import type { OptimizerSettings } from './optimizer.js';
-import type { WeightSource } from './parameters.js';
+import type { WeightSource } from './weights.js';
 
 /** Names of parameters ('conv1.weight') or of layers ('conv1': all of its parameters), or a test of a parameter's name. */
 export type Frozen = readonly string[] | ((parameter: string) => boolean);
