@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { BackendName, SimdLevel } from '../src/backends/open.js';
 import type { Model } from '../src/models/model.js';
-import { agreementBound, relativeDifference } from './agreement.js';
+import { agreementBound, lossyBound, relativeDifference } from './agreement.js';
 import { checkNames } from './algorithms.js';
 import { ModelFiles } from './files.js';
 import { type Implementation, MissingPeer, type Mode, type Peer } from './implementation.js';
@@ -28,6 +28,8 @@ export interface BenchmarkOptions {
   readonly backends: readonly BackendName[];
   /** A network of ours for each; by default one, with the best that is found here. */
   readonly simd?: readonly SimdLevel[];
+  /** 'int16' adds to each network of ours one that stores the weights of its fully connected layers so; it runs forward only. */
+  readonly linearWeights?: OwnSetting['linearWeights'];
   /** Of everybody; the first backend's choice by default. Several are measured one after the other, and compared. */
   readonly threads?: readonly number[];
   readonly modes: readonly Mode[];
@@ -77,29 +79,31 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Report> {
 
 /** Opens a team, adding its networks to all those that are to be closed. */
 async function openTeam(
-  { model, backends, simd, algorithms, batches, onProgress }: BenchmarkOptions,
+  { model, backends, simd, linearWeights, algorithms, batches, onProgress }: BenchmarkOptions,
   threads: number | undefined,
   networks: TandemNetwork[],
 ): Promise<Team> {
   const team: TandemNetwork[] = [];
-  for (const backend of backends) {
-    for (const level of simd ?? [undefined]) {
-      onProgress?.(0, 1, `opening ${backend}`);
-      // The first of a backend draws the weights, as they are where a network is opened alone.
-      const drawn = networks.find(({ setting }) => setting.backend === backend);
-      const network = await TandemNetwork.open({
-        model,
-        backend,
-        simd: level,
-        algorithms,
-        // The first backend chooses the number of threads when the caller did not, and everybody gets the same.
-        threads: threads ?? networks[0]?.info.threads,
-        weights: drawn && { get: (name) => drawn.read(name) },
-      });
-      networks.push(network);
-      team.push(network);
-      if (algorithms) await network.checkAlgorithms(batches[0]);
-    }
+  const ways: readonly OwnSetting['linearWeights'][] = linearWeights === 'int16' ? ['float32', 'int16'] : ['float32'];
+  const settings = backends.flatMap((backend) =>
+    (simd ?? [undefined]).flatMap((level) =>
+      ways.map((way) => ({ backend, simd: level, linearWeights: way, algorithms })),
+    ),
+  );
+  for (const setting of settings) {
+    onProgress?.(0, 1, `opening ${setting.backend}`);
+    // The first of a backend draws the weights, as they are where a network is opened alone.
+    const drawn = networks.find((other) => other.setting.backend === setting.backend);
+    const network = await TandemNetwork.open({
+      model,
+      ...setting,
+      // The first backend chooses the number of threads when the caller did not, and everybody gets the same.
+      threads: threads ?? networks[0]?.info.threads,
+      weights: drawn && { get: (name) => drawn.read(name) },
+    });
+    networks.push(network);
+    team.push(network);
+    if (algorithms) await network.checkAlgorithms(batches[0]);
   }
   return team;
 }
@@ -239,15 +243,18 @@ class Benchmark {
     const expected = await first.logits(0);
     for (const other of others) {
       const difference = relativeDifference(await other.logits(0), expected);
+      const bound = other.lossy ? lossyBound : agreementBound;
       this.agreement.push({
         of: other.name,
         to: first.name,
         backend: other.backend,
+        variant: other.variant,
+        lossy: other.lossy,
         threads: other.threads,
         batch,
         difference,
-        bound: agreementBound,
-        agrees: difference <= agreementBound,
+        bound,
+        agrees: difference <= bound,
       });
     }
   }

@@ -20,6 +20,8 @@ export interface Implementation {
   readonly backend: string;
   /** Tells several of our own apart: 'plain SIMD'. */
   readonly variant?: string;
+  /** Whether it stores weights at a loss: its logits are held to a bound of their own, and called lossy. */
+  readonly lossy?: boolean;
   /** Threads that it really has. */
   readonly threads: number;
   readonly modes: readonly Mode[];

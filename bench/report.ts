@@ -63,6 +63,9 @@ export interface Agreement {
   readonly of: string;
   readonly to: string;
   readonly backend: string;
+  readonly variant?: string;
+  /** Of weights stored at a loss: the difference is its size. */
+  readonly lossy?: boolean;
   readonly threads: number;
   readonly batch: number;
   readonly difference: number;

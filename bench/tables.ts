@@ -131,9 +131,16 @@ function agreement({ agreement }: Report): Table {
       ...[left('logits of'), left('against'), right('batch'), right('threads')],
       ...[right('max|Δ| / max|ref|'), right('allowed'), left('')],
     ],
-    rows: agreement.map(({ of, to, batch, threads, difference, bound, agrees }) => [
-      ...[of, to, String(batch), String(threads), difference.toExponential(1), bound.toExponential(0)],
-      agrees ? 'agree' : 'DISAGREE',
+    rows: agreement.map(({ of, to, variant, lossy, batch, threads, difference, bound, agrees }) => [
+      ...[
+        variant === undefined ? of : `${of} (${variant})`,
+        to,
+        String(batch),
+        String(threads),
+        difference.toExponential(1),
+        bound.toExponential(0),
+      ],
+      agrees ? (lossy ? 'lossy' : 'agree') : 'DISAGREE',
     ]),
   };
 }

@@ -7,6 +7,7 @@ import { gradientsGraph, lossSeed } from '../src/engine/graphs.js';
 import type { Network } from '../src/engine/network.js';
 import { foldLayers, type LayerProfile, type StepTimes } from '../src/engine/profile.js';
 import type { Program } from '../src/engine/program.js';
+import type { NetworkOptions } from '../src/engine/types.js';
 import type { WeightSource } from '../src/engine/weights.js';
 import type { Model } from '../src/models/model.js';
 import { type Implementation, type Mode, modes } from './implementation.js';
@@ -17,6 +18,8 @@ export interface OwnSetting {
   readonly backend: BackendName;
   /** The best found here by default. */
   readonly simd?: SimdLevel;
+  /** How the weights of fully connected layers are stored: 'float32' by default; 'int16' is lossy and runs forward only. */
+  readonly linearWeights?: NetworkOptions['linearWeights'];
   /** Forces algorithms: node name or op name → algorithm name. */
   readonly algorithms?: Readonly<Record<string, string>>;
 }
@@ -52,14 +55,14 @@ export class TandemNetwork {
 
   /** Opens the engine and makes the network, timing both. */
   static async open({ model, threads, weights, ...setting }: TandemSetting): Promise<TandemNetwork> {
-    const { backend, simd, algorithms } = setting;
+    const { backend, simd, linearWeights, algorithms } = setting;
     const start = performance.now();
     const engine = await openEngine({ backend, threads, simd });
     try {
       const opened = performance.now();
       // With learning rate 0 a step does all its arithmetic and leaves the weights as they are: every round, every mode and
       // every peer computes with the same ones.
-      const network = await engine.network(model, { learningRate: 0, weights, algorithms });
+      const network = await engine.network(model, { learningRate: 0, weights, linearWeights, algorithms });
       const made = performance.now();
       return new TandemNetwork(model, engine, network, setting, { engineMs: opened - start, networkMs: made - opened });
     } catch (error) {
@@ -78,7 +81,8 @@ export class TandemNetwork {
 
   /** Rejects for an algorithm that cannot be forced at this batch size, before anything is measured. */
   async checkAlgorithms(batch: number): Promise<void> {
-    await this.network.plan({ mode: 'training', batch });
+    const mode = this.setting.linearWeights === 'int16' ? 'inference' : 'training';
+    await this.network.plan({ mode, batch });
   }
 
   /** The content of a parameter. */
@@ -94,7 +98,6 @@ export class TandemNetwork {
 /** The network at one batch size. */
 export class Tandem implements Implementation {
   readonly name = 'tandem';
-  readonly modes = modes;
   private readonly into: Readonly<Record<'logits' | 'probabilities', Float32Array>>;
   private gradients: Program | undefined;
   /** Of the last runs of the gradients program. */
@@ -116,7 +119,19 @@ export class Tandem implements Implementation {
 
   /** What was asked for; what was merely found here goes without saying. */
   get variant(): string | undefined {
-    return this.setting.simd && `${this.info.simd} SIMD`;
+    const parts = [
+      ...(this.setting.simd ? [`${this.info.simd} SIMD`] : []),
+      ...(this.lossy ? ['int16 linear weights, lossy'] : []),
+    ];
+    return parts.length > 0 ? parts.join(', ') : undefined;
+  }
+
+  get lossy(): boolean {
+    return this.setting.linearWeights === 'int16';
+  }
+
+  get modes(): readonly Mode[] {
+    return this.lossy ? ['forward'] : modes;
   }
 
   get info(): BackendInfo {

@@ -16,6 +16,7 @@ export type { AdamSettings, OptimizerSettings, SgdSettings } from './engine/opti
 export type { ParameterStore } from './engine/parameters.js';
 export type { LayerProfile, Profile, StepsProfile } from './engine/profile.js';
 export type { Program } from './engine/program.js';
+export type { Quantisation } from './engine/quantisation.js';
 export type {
   ForwardOptions,
   ForwardResult,
@@ -45,6 +46,7 @@ export { GraphBuilder, type NodeOptions, type VariableOptions } from './graph/bu
 export { differentiate, gradientName } from './graph/differentiate.js';
 export type { Graph, Initializer, Node, Value, VariableSpec } from './graph/graph.js';
 export { optimize, withOutputs } from './graph/passes.js';
+export { quantiseLinear } from './graph/quantise.js';
 export { type CaffeAlexnetOptions, caffeAlexnet } from './models/caffeAlexnet.js';
 export type { FamilyOptions } from './models/family.js';
 export type {

@@ -331,6 +331,31 @@ t.test('report', async (t) => {
     t.ok(own.length === 2 && own.every(({ agrees }) => agrees), 'the same weights');
   });
 
+  t.test('int16 weights stand beside float32, forward only, and are called lossy', async (t) => {
+    const lossy = await runBenchmark({ ...options, batches: [1], linearWeights: 'int16', peers: [fakePeer('fake')] });
+    const variant = 'int16 linear weights, lossy';
+    const subjects = lossy.results.map(({ implementation, mode, ...rest }) => [implementation, mode, rest.variant]);
+    t.strictSame(subjects.slice(0, 2), [
+      ['tandem', 'forward', undefined],
+      ['tandem', 'forward', variant],
+    ]);
+    t.strictSame(
+      subjects.filter(([, mode, lossyVariant]) => mode !== 'forward' && lossyVariant),
+      [],
+    );
+    t.match(
+      lossy.comparisons.filter(({ of }) => of.mode === 'forward').map(({ of, to }) => [of.variant, to.implementation]),
+      [
+        [undefined, 'fake'],
+        [variant, 'fake'],
+      ],
+    );
+    const [own] = lossy.agreement;
+    t.match(own, { of: 'tandem', variant, lossy: true, bound: 1e-3, agrees: true });
+    t.ok(own.difference > 1e-7, String(own.difference));
+    t.match(formatReport(lossy), /tandem \(int16 linear weights, lossy\).* lossy\n/);
+  });
+
   t.test('forced algorithms', async (t) => {
     const once: BenchmarkOptions = { ...options, batches: [1], modes: ['forward'], peers: [] };
     const { algorithms, results } = await runBenchmark({ ...once, algorithms: { fc8: 'panels' } });

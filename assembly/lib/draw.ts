@@ -19,7 +19,7 @@ function uniformPair(words: v128, limit: f64): v128 {
   return f32x4.demote_f64x2_zero(f64x2.mul(sides, f64x2.splat(limit)));
 }
 
-/** Uniform on (−a, a) for b = 0, else normal of mean a and deviation b. */
+/** Normal of mean a and deviation b, or uniform on (−a, a). */
 function values(words: v128, isNormal: bool, a: f64, b: f64): v128 {
   return isNormal ? normals(words, a, b) : uniforms(words, a);
 }

@@ -22,6 +22,7 @@ import { leakyRelu, leakyReluGradient } from '../leakyRelu';
 import {
   linearBiasGradient, linearDataGradient, linearPanels, linearRows, linearWeightGradient,
 } from '../linear';
+import { linearInt16Panels, linearInt16Rows } from '../linearInt16';
 import { local2d, local2dDataGradient, local2dWeightGradient } from '../local2d';
 import { logSoftmax, logSoftmaxGradient } from '../logSoftmax';
 import { lrn, lrnGradient } from '../lrn';
@@ -68,6 +69,8 @@ export enum Kernel {
   linearDataGradient,
   linearWeightGradient,
   linearBiasGradient,
+  linearInt16Rows,
+  linearInt16Panels,
   relu,
   reluGradient,
   local2d,
@@ -141,6 +144,8 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.linearDataGradient: linearDataGradient(args, thread, threads); break;
     case Kernel.linearWeightGradient: linearWeightGradient(args, thread, threads); break;
     case Kernel.linearBiasGradient: linearBiasGradient(args, thread, threads); break;
+    case Kernel.linearInt16Rows: linearInt16Rows(args, thread, threads); break;
+    case Kernel.linearInt16Panels: linearInt16Panels(args, thread, threads); break;
     case Kernel.relu: relu(args, thread, threads); break;
     case Kernel.reluGradient: reluGradient(args, thread, threads); break;
     case Kernel.local2d: local2d(args, thread, threads); break;

@@ -7,7 +7,7 @@ import type { Graph, Initializer, Node } from '../graph/graph.js';
 import type { Accuracy, TensorType } from '../ops/define.js';
 import type { Plan } from '../plan/plan.js';
 
-export type TypedArray = Float32Array | Int32Array | Uint8Array;
+export type TypedArray = Float32Array | Int32Array | Int16Array | Uint8Array;
 
 export interface BackendInfo {
   readonly name: string;
@@ -32,13 +32,13 @@ export interface Storage {
   readonly type: TensorType;
   write(data: TypedArray): Promise<void>;
   /**
-   * Takes its content from `read`, which is called for the whole or for pieces, one after another, with device memory itself
+   * Takes its content, as float32, from `read`, which is called for the whole or for pieces, one after another, with device memory itself
    * to write to where that can be. No program may use the storage meanwhile; when `read` fails its content is undefined.
    */
   load(read: ReadElements): Promise<void>;
-  /** Takes the content that `initialValues` gives, bit for bit. */
+  /** Takes the content that `initialValues` gives, bit for bit; of a float32 variable. */
   draw(init: Initializer, seed: number, name: string): Promise<void>;
-  /** Copies the content out, into `into` when given. */
+  /** Copies the content out as float32, into `into` when given. */
   read(into?: Float32Array): Promise<Float32Array>;
   free(): void;
 }

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { runBenchmark } from '../../bench/benchmark.js';
 import { reportPage } from '../../bench/html.js';
 import { type Mode, modes } from '../../bench/implementation.js';
@@ -20,6 +20,7 @@ interface BenchCommandOptions {
   readonly batch?: readonly number[];
   readonly backend: readonly BackendName[];
   readonly simd?: readonly SimdLevel[];
+  readonly linearWeights: 'float32' | 'int16';
   readonly threads?: readonly number[];
   readonly algorithm?: Readonly<Record<string, string>>;
   readonly mode: readonly Mode[];
@@ -48,6 +49,14 @@ export function benchCommand(): Command {
       '--simd <list>',
       `any of ${simdLevels.join(', ')}: a network for each; the best of this machine by default`,
       words(simdLevels),
+    )
+    .addOption(
+      new Option(
+        '--linear-weights <storage>',
+        'int16 adds a network that stores its fully connected weights so: at a loss, which is shown, and forward only',
+      )
+        .choices(['float32', 'int16'])
+        .default('float32'),
     )
     .option(
       '--threads <list>',
@@ -92,6 +101,7 @@ async function runBench(paths: readonly string[], options: BenchCommandOptions):
       batches,
       backends: options.backend,
       simd: options.simd,
+      linearWeights: options.linearWeights,
       threads: options.threads,
       algorithms: options.algorithm,
       modes: options.mode,

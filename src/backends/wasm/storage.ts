@@ -3,6 +3,7 @@ import type { Initializer } from '../../graph/graph.js';
 import { type Distribution, distributionOf, initialStream } from '../../graph/initialValues.js';
 import { bytesOf, elements, type TensorType } from '../../ops/define.js';
 import type { ReadElements, Storage, TypedArray } from '../backend.js';
+import { arrayOf } from '../check.js';
 import type { WasmDevice } from './device.js';
 import { double } from './lower/program.js';
 
@@ -35,9 +36,9 @@ export class WasmStorage implements Storage {
   write(data: TypedArray): Promise<void> {
     return this.device.exclusively(async () => {
       this.check(data.length);
-      if (!(data instanceof Float32Array))
-        throw new InputError(`${this.label} holds float32, got a ${data.constructor.name}`);
-      this.device.heap.floats(this.address, data.length).set(data);
+      if (!(data instanceof arrayOf[this.type.dtype]))
+        throw new InputError(`${this.label} holds ${this.type.dtype}, got a ${data.constructor.name}`);
+      this.view().set(data);
       this.version++;
     });
   }
@@ -47,13 +48,13 @@ export class WasmStorage implements Storage {
     const count = elements(this.type.shape);
     this.check(count);
     this.version++;
-    if (heap.shared) return read(heap.floats(this.address, count), 0);
+    if (heap.shared && this.type.dtype === 'f32') return read(heap.floats(this.address, count), 0);
     const piece = new Float32Array(Math.min(count, pieceLength));
     for (let at = 0; at < count; at += piece.length) {
       const part = piece.subarray(0, count - at);
       await read(part, at);
       this.check(count);
-      heap.floats(this.address + 4 * at, part.length).set(part);
+      this.view(at, part.length).set(part);
     }
   }
 
@@ -77,7 +78,7 @@ export class WasmStorage implements Storage {
   read(into = new Float32Array(elements(this.type.shape))): Promise<Float32Array> {
     return this.device.exclusively(async () => {
       this.check(into.length);
-      into.set(this.device.heap.floats(this.address, into.length));
+      into.set(this.view());
       return into;
     });
   }
@@ -118,6 +119,12 @@ export class WasmStorage implements Storage {
     if (form.users.size > 0) return;
     this.packedForms.delete(name);
     this.device.heap.free(form.address);
+  }
+
+  /** Elements in linear memory. */
+  private view(offset = 0, length = elements(this.type.shape)): TypedArray {
+    const array = arrayOf[this.type.dtype];
+    return new array(this.device.heap.memory.buffer, this.address + offset * array.BYTES_PER_ELEMENT, length);
   }
 
   private check(length: number): void {

@@ -1,11 +1,23 @@
 import { type LinearAttributes, linear } from '../../ops/linear.js';
-import { type Case, type DataKind, makeCase, tensor, variable, withIntegers } from '../case.js';
+import { type Case, type DataKind, int16Variable, makeCase, scaled, tensor, variable, withIntegers } from '../case.js';
 
 type Options = { readonly label?: string; readonly data?: DataKind };
 
 /** x [N, K], weight [O, K] and a bias. */
 function layer(n: number, k: number, o: number, given: Partial<LinearAttributes> = {}, options: Options = {}): Case {
   return makeCase(linear, [tensor(n, k), variable(o, k), variable(o)], given, options);
+}
+
+/** The same with an int16 weight and a scale for each of its rows, a power of two times the case's numbers. */
+function int16Layer(
+  n: number,
+  k: number,
+  o: number,
+  given: Partial<LinearAttributes> = {},
+  options: Options = {},
+): Case {
+  const inputs = [tensor(n, k), int16Variable(o, k), scaled(2 ** -15, variable(o)), variable(o)];
+  return makeCase(linear, inputs, given, { ...options, label: options.label ? `int16 ${options.label}` : 'int16' });
 }
 
 const alexnet = [
@@ -54,6 +66,23 @@ const nonFinite = [
   layer(11, 22, 7, { activation: 'relu' }, { data: 'nonFinite' }),
 ];
 
+const int16 = [
+  int16Layer(1, 9216, 4096, { activation: 'relu' }, { label: 'fc6' }),
+  int16Layer(1, 4096, 1000, {}, { label: 'fc8' }),
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17].map((k) => int16Layer(1, k, 11)),
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 16, 17].map((n, i) => int16Layer(n, 61 + i, 30 + 3 * i, { activation: 'relu' })),
+  ...[1, 2, 3, 5, 9].map((o) => int16Layer(2, 19, o)),
+  int16Layer(9, 1031, 29),
+  int16Layer(70, 65, 71, { activation: 'relu' }),
+  int16Layer(20, 4099, 9),
+  makeCase(
+    linear,
+    [tensor(3, 18), int16Variable(7, 18), scaled(2 ** -15, variable(7))],
+    {},
+    { label: 'int16 no bias' },
+  ),
+];
+
 export const cases: readonly Case[] = [
   ...withIntegers([
     ...alexnet,
@@ -65,6 +94,9 @@ export const cases: readonly Case[] = [
     ...blocks,
     ...options,
     ...longest,
+    ...int16,
   ]),
   ...nonFinite,
+  int16Layer(1, 37, 9, { activation: 'relu' }, { data: 'nonFinite' }),
+  int16Layer(6, 21, 11, {}, { data: 'nonFinite' }),
 ];
