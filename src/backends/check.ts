@@ -16,13 +16,12 @@ export const arrayOf = {
 export function checkInputs(graph: Graph, inputs: Readonly<Record<string, TypedArray>>): void {
   for (const [name, id] of graph.inputs) {
     const { dtype, shape } = graph.values[id];
-    const expected = `expected ${dtype} ${formatShape(shape)} in a ${arrayOf[dtype].name} of ${elements(shape)}`;
     const given = inputs[name];
+    if (given instanceof arrayOf[dtype] && given.length === elements(shape)) continue;
+    const expected = `expected ${dtype} ${formatShape(shape)} in a ${arrayOf[dtype].name} of ${elements(shape)}`;
     if (given === undefined) throw new InputError(`graph '${graph.name}': input '${name}' is missing; ${expected}`);
-    if (!(given instanceof arrayOf[dtype]) || given.length !== elements(shape)) {
-      const got = ArrayBuffer.isView(given) ? `a ${given.constructor.name} of ${given.length}` : String(given);
-      throw new InputError(`graph '${graph.name}': input '${name}': ${expected}, got ${got}`);
-    }
+    const got = ArrayBuffer.isView(given) ? `a ${given.constructor.name} of ${given.length}` : String(given);
+    throw new InputError(`graph '${graph.name}': input '${name}': ${expected}, got ${got}`);
   }
 }
 

@@ -18,6 +18,8 @@ export class WasmExecutable implements Executable {
   private readonly offsets: readonly number[];
   private readonly arenaBytes: number;
   private readonly updated: readonly WasmStorage[];
+  /** Packed forms of variables that steps read. */
+  private readonly packed: readonly { readonly name: string; readonly of: WasmStorage }[];
   private tape = 0;
   private preparation = 0;
   private times = 0;
@@ -44,6 +46,9 @@ export class WasmExecutable implements Executable {
       if (buffer.home === 'packed') this.packedStorage(i);
     }
     this.updated = [...graph.updates.keys()].map((id) => this.storage(id));
+    this.packed = this.lowered.buffers
+      .filter(({ home }) => home === 'packed')
+      .map(({ name, variable }) => ({ name, of: this.storage(variable as number) }));
     device.arena.reserve(this.arenaBytes);
     this.plan = {
       graph: graph.name,
@@ -70,9 +75,7 @@ export class WasmExecutable implements Executable {
     if (this.freed) return;
     this.freed = true;
     for (const address of [this.tape, this.preparation, this.times]) if (address) this.device.heap.free(address);
-    for (const buffer of this.lowered.buffers) {
-      if (buffer.home === 'packed') this.storage(buffer.variable as number).releasePacked(buffer.name, this);
-    }
+    for (const { name, of } of this.packed) of.releasePacked(name, this);
   }
 
   private async runNow(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions): Promise<RunResult> {
@@ -123,11 +126,9 @@ export class WasmExecutable implements Executable {
 
   /** Packs variables again that have changed since they were packed. */
   private async pack(): Promise<void> {
-    const packed = this.lowered.buffers.filter((buffer) => buffer.home === 'packed');
-    const stale = packed.filter((buffer) => !this.storage(buffer.variable as number).packedIsFresh(buffer.name));
-    if (stale.length === 0) return;
+    if (this.packed.every(({ name, of }) => of.packedIsFresh(name))) return;
     await this.device.runner.run(this.preparation, 0);
-    for (const buffer of packed) this.storage(buffer.variable as number).markPacked(buffer.name);
+    for (const { name, of } of this.packed) of.markPacked(name);
   }
 
   private writeTape(existing: number, steps: readonly Step[]): number {

@@ -64,6 +64,7 @@ function lowerDropout(context: LowerContext): void {
     context.input(0),
     context.input(1),
     context.output(0),
+    ...context.scratch(64),
     countOf(context, 0),
     given.stream,
     threshold % 2 ** 32,
