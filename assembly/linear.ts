@@ -19,14 +19,14 @@ export function linearRows(args: usize, thread: i32, threads: i32): void {
 }
 
 /**
- * The same for a batch: eight images at a time come packed into panels [N / 8][K][8] (`packRowPanels`), those left over are read
- * as they are.
+ * The same for a batch: eight images at a time come packed into panels [K][8] (`packRowPanels`); what is left over is read
+ * as it is.
  *
- * Arguments: as `linearRows`; 10 panels.
+ * Arguments: as `linearRows`; 10 panels, 11 how many.
  */
 export function linearPanels(args: usize, thread: i32, threads: i32): void {
   const depth = word(args, 7);
-  const panels = word(args, 6) >> 3;
+  const panels = word(args, 11);
   const panelBytes = <usize>depth << 5;
   const stride = <usize>depth << 2;
   const sums = pointer(args, 4) + <usize>thread * pointer(args, 5);
@@ -70,16 +70,17 @@ function finish(args: usize, n: i32, o: i32, count: i32, sums: v128): void {
   storeLanes(at(pointer(args, 3), n * word(args, 8) + o), sums, count);
 }
 
-/** As `finish` for the eight images of a panel; their sums lie as [4 features][8 images]. */
+/** As `finish` for up to eight images, as many as there are; their sums lie as [4 features][8 images]. */
 function finishPanel(args: usize, n: i32, o: i32, count: i32, sums: usize): void {
-  for (let half = 0; half < 2; half++, n += 4, sums += 16) {
+  const last = min(n + 8, word(args, 6));
+  for (; n < last; n += 4, sums += 16) {
     const r0 = v128.load(sums), r1 = v128.load(sums, 32), r2 = v128.load(sums, 64), r3 = v128.load(sums, 96);
     const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5), high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
     const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5), high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
     finish(args, n, o, count, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
-    finish(args, n + 1, o, count, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
-    finish(args, n + 2, o, count, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
-    finish(args, n + 3, o, count, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
+    if (n + 1 < last) finish(args, n + 1, o, count, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
+    if (n + 2 < last) finish(args, n + 2, o, count, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
+    if (n + 3 < last) finish(args, n + 3, o, count, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
   }
 }
 

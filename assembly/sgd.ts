@@ -19,15 +19,20 @@ export function sgd(args: usize, thread: i32, threads: i32): void {
   const sign = f32x4.splat(number(args, 9));
   const intoVelocity = f32x4.mul(sign, f32x4.splat(torch ? 1 : rate));
   const intoWeight = f32x4.mul(sign, f32x4.splat(torch ? -rate : -1));
-  const last = lineStart(count, thread + 1, threads);
-  for (let i = lineStart(count, thread, threads); i < last; i += 4) {
-    // Variables have room for a last vector of their own.
-    const w = at(pointer(args, 0), i);
-    const v = at(pointer(args, 2), i);
+  const first = lineStart(count, thread, threads);
+  let w = at(pointer(args, 0), first);
+  let g = at(pointer(args, 1), first);
+  let v = at(pointer(args, 2), first);
+  const end = at(pointer(args, 0), lineStart(count, thread + 1, threads));
+  // Variables have room for a last vector of their own.
+  while (w < end) {
     const weight = v128.load(w);
-    const gradient = madd(decay, weight, v128.load(at(pointer(args, 1), i)));
+    const gradient = madd(decay, weight, v128.load(g));
     const velocity = madd(momentum, v128.load(v), f32x4.mul(intoVelocity, gradient));
     v128.store(v, velocity);
     v128.store(w, madd(intoWeight, velocity, weight));
+    w += 16;
+    g += 16;
+    v += 16;
   }
 }

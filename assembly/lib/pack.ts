@@ -83,19 +83,20 @@ export function packPanels(args: usize, thread: i32, threads: i32): void {
 }
 
 /**
- * Packs the rows of a matrix [rows][columns] into panels [rows / 8][columns][8], as many as are whole. Threads share out the columns.
+ * Packs the rows of a matrix [rows][columns] into panels [panels][columns][8]; rows past the end are zero. Threads share out the columns.
  *
- * Arguments: source, destination, rows, columns.
+ * Arguments: source, destination, rows, columns, panels.
  */
 export function packRowPanels(args: usize, thread: i32, threads: i32): void {
-  const panels = word(args, 2) >> 3;
+  const rows = word(args, 2);
+  const panels = word(args, 4);
   const columns = word(args, 3);
   const stride = <usize>columns << 2;
   const first = lineStart(columns, thread, threads);
   const count = lineStart(columns, thread + 1, threads) - first;
   for (let panel = 0; panel < panels; panel++) {
     const from = at(pointer(args, 0) + <usize>(panel << 3) * stride, first);
-    packColumns(from, stride, count, 8, 1, pointer(args, 1) + (<usize>(panel * columns + first) << 5));
+    packColumns(from, stride, count, rows - (panel << 3), 1, pointer(args, 1) + (<usize>(panel * columns + first) << 5));
   }
 }
 

@@ -4,9 +4,12 @@ import type { LowerContext, Word } from './program.js';
 const tileBytes = 128;
 /** Bytes that stay in a second-level cache of 512 KiB. */
 const cachedBytes = 320 * 1024;
-/** Whether the batch at input 0 is large enough for packing the weight to pay for itself. */
-export function worthPanels(least: number) {
-  return ({ node, shape }: Pick<LowerContext, 'node' | 'shape'>): boolean => shape(node.inputs[0])[0] >= least;
+/** Images that are worth a panel of eight; fewer are read as they are, two at a time. */
+const fewestImages = 5;
+
+/** Whether there is a panel's worth of images. */
+export function worthPanels({ node, shape }: Pick<LowerContext, 'node' | 'shape'>): boolean {
+  return shape(node.inputs[0])[0] >= fewestImages;
 }
 
 function linearWords(context: LowerContext): readonly Word[] {
@@ -32,9 +35,10 @@ export function lowerLinearRows(context: LowerContext): void {
 
 export function lowerLinearPanels(context: LowerContext): void {
   const [batch, depth] = context.shape(context.node.inputs[0]);
-  const packed = context.temporary('x in panels', Math.floor(batch / 8) * depth * 32);
-  context.preparation('packRowPanels', [context.input(0), packed, batch, depth]);
-  context.step('linearPanels', [...linearWords(context), packed]);
+  const panels = Math.floor((batch + 8 - fewestImages) / 8);
+  const packed = context.temporary('x in panels', panels * depth * 32);
+  context.preparation('packRowPanels', [context.input(0), packed, batch, depth, panels]);
+  context.step('linearPanels', [...linearWords(context), packed, panels]);
 }
 
 export function lowerLinearDataGradient(context: LowerContext): void {

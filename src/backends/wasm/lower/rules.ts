@@ -133,7 +133,7 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   convTranspose2d: [{ name: 'im2col', lower: lowerConvTranspose2d }],
   linear: [
     { name: 'rows', lower: lowerLinearRows },
-    { name: 'panels', lower: lowerLinearPanels, preferred: worthPanels(8) },
+    { name: 'panels', lower: lowerLinearPanels, preferred: worthPanels },
   ],
   'linear int16': [
     { name: 'rows', lower: lowerLinearInt16Rows },
