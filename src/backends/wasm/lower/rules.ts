@@ -137,7 +137,7 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   ],
   'linear int16': [
     { name: 'rows', lower: lowerLinearInt16Rows },
-    { name: 'panels', lower: lowerLinearInt16Panels, preferred: worthPanels(2) },
+    { name: 'panels', lower: lowerLinearInt16Panels, preferred: ({ node, shape }) => shape(node.inputs[0])[0] > 1 },
   ],
   linearDataGradient: [{ name: 'rows', lower: lowerLinearDataGradient }],
   linearWeightGradient: [{ name: 'panels', lower: lowerLinearWeightGradient }],
