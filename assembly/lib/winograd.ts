@@ -7,9 +7,9 @@
  * so that a convolution becomes n² products of matrices, one for each position within a tile. A strided convolution is one of
  * stride 1 over stride² times as many channels (space to depth: channel (c, dy, dx) holds the pixels (s·y + dy, s·x + dx)).
  *
- * The four lanes of a vector are four channels ("quad"), eight output channels make an octet, and a row of tiles of one image is a
- * line. V holds transformed tiles, U transformed filters [group][position][octet][depth][8], M their products
- * [group][position][octet][tile][8].
+ * The four lanes of a vector are four channels ("quad"), as many output channels as a microkernel has columns make a panel, and a
+ * row of tiles of one image is a line. V holds transformed tiles [group][position][tile][depth], U transformed filters [group][position][panel][depth][columns], M their
+ * products [group][position][panel][tile][columns].
  *
  * All kernels have the same arguments: 0 source, 1 U, 2 bias or 0, 3 destination, 4 scratch, 5 scratch bytes per thread, 6 V, 7 M,
  * 8 groups, 9 channels of a group of the source, 10 source height, 11 source width, 12 stride, 13 top, 14 left, 15 lines of an image,
@@ -19,9 +19,12 @@
  */
 import { gradientLines, inputLines, outputLines } from '../generated/winograd';
 import { at, pointer, shareStart, word } from './args';
-import { rowsTile, tileCount, tileStart } from './gemm';
+import { rowsTile, rowsTileColumns, rowsTileRows, tileStart } from './gemm';
 import { endProduct, startProduct } from './product';
 import { laneMask, storeLanes, zero } from './simd';
+
+/** Bytes of a panel's row. */
+const rowBytes: usize = <usize>rowsTileColumns << 2;
 
 /** The first stage: V [group][position][tile][depth] of the lines given. Threads share out groups, lines and quads. */
 export function winogradInput(args: usize, thread: i32, threads: i32): void {
@@ -44,40 +47,40 @@ export function winogradInput(args: usize, thread: i32, threads: i32): void {
   }
 }
 
-/** The second stage: M [group][position][octet][tile][8]. Threads share out groups, positions and octets. */
+/** The second stage: M [group][position][panel][tile][columns]. Threads share out groups, positions and panels. */
 export function winogradMultiply(args: usize, thread: i32, threads: i32): void {
-  const octets = (word(args, 21) + 7) >> 3;
+  const panels = (word(args, 21) + rowsTileColumns - 1) / rowsTileColumns;
   const tiles = (word(args, 30) - word(args, 29)) * word(args, 16);
   const positions = word(args, 18) * word(args, 18);
-  const total = word(args, 8) * positions * octets;
+  const total = word(args, 8) * positions * panels;
   const last = shareStart(total, thread + 1, threads);
   let item = shareStart(total, thread, threads);
   while (item < last) {
-    const octet = item % octets;
-    const plane = item / octets;
-    const end = min(octets, octet + last - item);
-    const m = pointer(args, 7) + <usize>plane * pointer(args, 25) + (<usize>(octet * tiles) << 5);
-    multiply(args, plane / positions, plane % positions, octet, end, tiles, pointer(args, 6) + <usize>plane * pointer(args, 24), m);
-    item += end - octet;
+    const panel = item % panels;
+    const plane = item / panels;
+    const end = min(panels, panel + last - item);
+    const m = pointer(args, 7) + <usize>plane * pointer(args, 25) + <usize>(panel * tiles) * rowBytes;
+    multiply(args, plane / positions, plane % positions, panel, end, tiles, pointer(args, 6) + <usize>plane * pointer(args, 24), m);
+    item += end - panel;
   }
 }
 
-/** The third stage: the output, with bias and ReLU. Threads share out groups and octets. */
+/** The third stage: the output, with bias and ReLU. Threads share out groups and panels. */
 export function winogradOutput(args: usize, thread: i32, threads: i32): void {
   const stage = pointer(args, 4) + <usize>thread * pointer(args, 5);
-  const octets = (word(args, 21) + 7) >> 3;
+  const panels = (word(args, 21) + rowsTileColumns - 1) / rowsTileColumns;
   const first = word(args, 29);
   const lines = word(args, 30);
   const most = word(args, 27);
   const tiles = (lines - first) * word(args, 16);
   const n = word(args, 18);
-  const last = shareStart(word(args, 8) * octets, thread + 1, threads);
-  for (let item = shareStart(word(args, 8) * octets, thread, threads); item < last; item++) {
-    const group = item / octets;
-    const octet = item % octets;
-    const m = pointer(args, 7) + <usize>(group * n * n) * pointer(args, 25) + (<usize>(octet * tiles) << 5);
+  const last = shareStart(word(args, 8) * panels, thread + 1, threads);
+  for (let item = shareStart(word(args, 8) * panels, thread, threads); item < last; item++) {
+    const group = item / panels;
+    const panel = item % panels;
+    const m = pointer(args, 7) + <usize>(group * n * n) * pointer(args, 25) + <usize>(panel * tiles) * rowBytes;
     for (let line = first; line < lines; line += most) {
-      outputBlock(args, group, line, min(lines, line + most), octet, m + (<usize>((line - first) * word(args, 16)) << 5), stage);
+      outputBlock(args, group, line, min(lines, line + most), panel, m + <usize>((line - first) * word(args, 16)) * rowBytes, stage);
     }
   }
 }
@@ -126,27 +129,27 @@ export function transformQuads(
   }
 }
 
-/** The products of one position: octets [first, last) for all tiles; `m` is where octet `first` goes. */
+/** The products of one position: panels [first, last) for all tiles; `m` is where panel `first` goes. */
 function multiply(args: usize, group: i32, position: i32, first: i32, last: i32, tiles: i32, v: usize, m: usize): void {
   const depth = word(args, 20);
   const positions = word(args, 18) * word(args, 18);
-  const panel = <usize>depth << 5;
+  const panelBytes = <usize>depth * rowBytes;
   const pitch = <usize>depth << 2;
-  const count = tileCount(tiles);
+  const count = (tiles + rowsTileRows - 1) / rowsTileRows;
   startProduct();
-  let u = pointer(args, 1) + <usize>(group * positions + position) * pointer(args, 26) + <usize>first * panel;
-  for (let octet = first; octet < last; octet++, u += panel, m += <usize>tiles << 5) {
+  let u = pointer(args, 1) + <usize>(group * positions + position) * pointer(args, 26) + <usize>first * panelBytes;
+  for (let panel = first; panel < last; panel++, u += panelBytes, m += <usize>tiles * rowBytes) {
     for (let i = 0; i < count; i++) {
       const row = tileStart(tiles, count, i);
       const mr = tileStart(tiles, count, i + 1) - row;
-      rowsTile(mr, v + <usize>row * pitch, pitch, u, depth, m + (<usize>row << 5));
+      rowsTile(mr, v + <usize>row * pitch, pitch, u, depth, m + <usize>row * rowBytes);
     }
   }
-  endProduct(<f64>((last - first) << 3) * <f64>tiles * <f64>depth);
+  endProduct(<f64>((last - first) * rowsTileColumns) * <f64>tiles * <f64>depth);
 }
 
-/** Transforms the products of one octet back, for lines [first, last), and writes them with bias and ReLU. */
-function outputBlock(args: usize, group: i32, first: i32, last: i32, octet: i32, from: usize, stage: usize): void {
+/** Transforms the products of one panel back, for lines [first, last), and writes them with bias and ReLU. */
+function outputBlock(args: usize, group: i32, first: i32, last: i32, panel: i32, from: usize, stage: usize): void {
   const m = word(args, 17);
   const n = word(args, 18);
   const variant = word(args, 19);
@@ -162,10 +165,11 @@ function outputBlock(args: usize, group: i32, first: i32, last: i32, octet: i32,
   const linePitch = <usize>(word(args, 16) * m) << 4;
   const plane = <usize>(height * width) << 2;
   const bias = pointer(args, 2);
-  for (let channel = octet << 3; channel < min(rows, (octet << 3) + 8); channel += 4, from += 16) {
+  const end = min(rows, (panel + 1) * rowsTileColumns);
+  for (let channel = panel * rowsTileColumns; channel < end; channel += 4, from += 16) {
     for (let j = 0; j < n; j++) {
       outputLines(
-        variant, from + <usize>j * position, <usize>n * position, 32, stage + (<usize>j << 4), <usize>tiles * lineBytes, lineBytes, tiles,
+        variant, from + <usize>j * position, <usize>n * position, rowBytes, stage + (<usize>j << 4), <usize>tiles * lineBytes, lineBytes, tiles,
       );
     }
     outputLines(variant, stage, 16, lineBytes, result, 16, <usize>m << 4, m * tiles);

@@ -32,6 +32,8 @@ export class WasmDevice {
   constructor(
     readonly heap: Heap,
     readonly runner: Runner,
+    /** Whether the build fuses multiply and add. */
+    readonly fused: boolean,
     kernels: Kernels,
   ) {
     this.arena = new Arena(heap);

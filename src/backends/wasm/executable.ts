@@ -32,7 +32,7 @@ export class WasmExecutable implements Executable {
     private readonly variables: ReadonlyMap<number, Storage>,
     algorithms: Readonly<Record<string, string>> | undefined,
   ) {
-    this.lowered = lower(graph, { threads: device.threads, algorithms });
+    this.lowered = lower(graph, { threads: device.threads, fused: device.fused, algorithms });
     const { requests, indices } = lifetimes(graph, this.lowered);
     const placement = placeBuffers(requests);
     const offsets = new Array<number>(this.lowered.buffers.length).fill(0);

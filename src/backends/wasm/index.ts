@@ -69,7 +69,7 @@ export async function openWasmBackend(options: WasmOptions = {}): Promise<Backen
     accuracy,
     nonFinite: true,
   };
-  return new WasmBackend(info, new WasmDevice(heap, runner, kernels));
+  return new WasmBackend(info, new WasmDevice(heap, runner, relaxed, kernels));
 }
 
 function openMemory(shared: boolean): WebAssembly.Memory {

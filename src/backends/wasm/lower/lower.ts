@@ -10,6 +10,8 @@ import { type Algorithm, legalAlgorithms } from './rules.js';
 
 export interface LowerOptions {
   readonly threads: number;
+  /** Whether it is the relaxed build that will run; by default it is. */
+  readonly fused?: boolean;
   /** Node name or op name → algorithm. */
   readonly algorithms?: Readonly<Record<string, string>>;
 }
@@ -137,6 +139,7 @@ class Lowering {
     const context: LowerContext = {
       node,
       threads: this.options.threads,
+      fused: this.options.fused ?? true,
       shape: (id) => this.graph.values[id].shape,
       dtype: (id) => this.graph.values[id].dtype,
       input: (index) => word(node.inputs[index]),

@@ -41,6 +41,8 @@ export interface LowerContext {
   readonly node: Node;
   /** Threads only size scratch; they never decide an algorithm or an order of summation. */
   readonly threads: number;
+  /** Whether the kernels fuse multiply and add, which decides the shape of microkernels. */
+  readonly fused: boolean;
   shape(value: number): readonly number[];
   dtype(value: number): DType;
   input(index: number): Word;

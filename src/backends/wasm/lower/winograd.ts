@@ -11,6 +11,11 @@ import type { LowerContext, Word } from './program.js';
 
 /** Bytes of a block's transformed tiles and products: what stays in a third-level cache. */
 const blockBytes = 8 * 1024 * 1024;
+/** Output channels of a panel of filters: columns of the microkernel of the build, which fuses multiply and add or does not. */
+function panelChannels(fused: boolean): number {
+  return fused ? 12 : 8;
+}
+
 /** Tiles that are transformed back at a time, in the first-level cache. */
 const outputTiles = 32;
 
@@ -77,7 +82,7 @@ function sizes(c: Convolution, name: WinogradName) {
   const octets = Math.ceil(c.rows / 8);
   const lines = Math.ceil(c.outSize[0] / m);
   const tiles = Math.ceil(c.outSize[1] / m);
-  return { m, r, n, index, positions: n * n, depth, octets, lines, tiles, filterPitch: pitch(octets * depth * 32) };
+  return { m, r, n, index, positions: n * n, depth, octets, lines, tiles };
 }
 
 /** Bytes between positions: whole cache lines, and an odd number of them, so that positions do not fall on the same cache sets. */
@@ -103,9 +108,10 @@ const directCost = 1.15;
 export function winogradCost(name: WinogradName, shapes: Shapes): number {
   if (!winogradApplies(name)(shapes)) return Number.POSITIVE_INFINITY;
   const c = convolutionOf(shapes);
-  const { positions, depth, octets, lines, tiles } = sizes(c, name);
-  const all = Math.ceil((c.batch * lines * tiles) / 4) * 4;
-  return c.groups * positions * all * (depth * octets * 8 + transformCost * (depth + octets * 8));
+  const { positions, depth, lines, tiles } = sizes(c, name);
+  // Microkernels take three tiles or four at a time.
+  const all = Math.ceil((c.batch * lines * tiles) / 3) * 3;
+  return c.groups * positions * all * (depth * c.rows + transformCost * (depth + c.rows));
 }
 
 /** Cost of the same node by im2col. */
@@ -127,6 +133,7 @@ interface Stage {
   /** Bytes between positions. */
   readonly vPitch: number;
   readonly mPitch: number;
+  readonly filterPitch: number;
   readonly relu: boolean;
   /** Lines [first, last) of all images. */
   readonly first: number;
@@ -159,7 +166,7 @@ function stageWords(c: Convolution, name: WinogradName, stage: Stage, depth = si
     ...c.outSize,
     stage.vPitch,
     stage.mPitch,
-    s.filterPitch,
+    stage.filterPitch,
     outputLines(s.tiles),
     Number(stage.relu),
     stage.first,
@@ -192,6 +199,8 @@ function filterWords(
   name: WinogradName,
   strides: readonly [number, number, number],
   backwards: boolean,
+  filterPitch: number,
+  quads: number,
 ): readonly Word[] {
   const s = sizes(c, name);
   return [
@@ -206,13 +215,14 @@ function filterWords(
     s.depth,
     ...strides,
     Number(backwards),
-    s.filterPitch,
+    filterPitch,
+    quads,
   ];
 }
 
-/** Scratch of the filter transforms: eight filters, and one turned. */
-function filterScratch(r: number, n: number): number {
-  return Math.ceil(((2 * r * r + n * r) * 16) / 64) * 64;
+/** Scratch of the filter transforms: a panel of filters, and a quad of them turned. */
+function filterScratch(r: number, n: number, quads: number): number {
+  return Math.ceil(((quads * r * r + n * r) * 16) / 64) * 64;
 }
 
 export function lowerWinograd(name: WinogradName) {
@@ -224,25 +234,29 @@ export function lowerWinograd(name: WinogradName) {
     const strides: readonly [number, number, number] = turned
       ? [c.channels * c.rows * kernel, kernel, c.rows * kernel]
       : [c.rows * c.channels * kernel, c.channels * kernel, kernel];
-    const { r, n, positions, depth, octets, lines, tiles, filterPitch } = sizes(c, name);
+    const { r, n, positions, depth, lines, tiles } = sizes(c, name);
+    const width = panelChannels(context.fused);
+    const panels = Math.ceil(c.rows / width);
+    const filterPitch = pitch(panels * depth * width * 4);
+    const filterBytes = filterScratch(r, n, width / 4);
     const bytes = c.groups * positions * filterPitch;
     const filters = context.packed(
       1,
       `${name} filters, ${turned ? 'data gradient' : `stride ${c.stride}`}`,
-      bytes + context.threads * filterScratch(r, n),
+      bytes + context.threads * filterBytes,
       'winogradFilter',
       (from, to) => [
         from,
         to,
         { ...(to as { buffer: number }), offset: bytes },
-        filterScratch(r, n),
-        ...filterWords(c, name, strides, turned),
+        filterBytes,
+        ...filterWords(c, name, strides, turned, filterPitch, width / 4),
       ],
     );
     const all = c.batch * lines;
     const block = blockLines(c, name);
     const vPitch = pitch(block * tiles * depth * 4);
-    const mPitch = pitch(block * tiles * octets * 32);
+    const mPitch = pitch(block * tiles * panels * width * 4);
     const stage = {
       source: context.input(0),
       filters,
@@ -253,6 +267,7 @@ export function lowerWinograd(name: WinogradName) {
       m: context.temporary('products', c.groups * positions * mPitch),
       vPitch,
       mPitch,
+      filterPitch,
       relu: context.node.attributes.activation === 'relu',
     };
     for (let first = 0; first < all; first += block) {
@@ -268,7 +283,8 @@ export function lowerWinograd(name: WinogradName) {
 export function lowerWinogradWeightGradient(name: WinogradName) {
   return (context: LowerContext): void => {
     const c = convolutionOf(context);
-    const { r, n, positions, depth, octets, lines, tiles, filterPitch } = sizes(c, name);
+    const { r, n, positions, depth, octets, lines, tiles } = sizes(c, name);
+    const sumsPitch = pitch(octets * depth * 32);
     const all = c.batch * lines;
     const block = blockLines(c, name);
     const vPitch = pitch(block * tiles * depth * 4);
@@ -277,8 +293,8 @@ export function lowerWinogradWeightGradient(name: WinogradName) {
     const scratch = context.scratch(stageBytes(c, name));
     const v = context.temporary('transformed input', c.groups * positions * vPitch);
     const d = context.temporary('transformed gradient', c.groups * positions * dyPitch);
-    const sums = context.temporary('sums', c.groups * positions * filterPitch);
-    const common = { filters: 0, bias: 0, scratch, relu: false };
+    const sums = context.temporary('sums', c.groups * positions * sumsPitch);
+    const common = { filters: 0, bias: 0, scratch, filterPitch: sumsPitch, relu: false };
     // The tiles of dy are cells of the output: a source of its own, without padding.
     const gradient: Convolution = { ...c, channels: c.rows, size: c.outSize, stride: 1, top: 0, left: 0 };
     for (let first = 0; first < all; first += block) {
@@ -305,8 +321,8 @@ export function lowerWinogradWeightGradient(name: WinogradName) {
     context.preparation('winogradFilterGradient', [
       context.output(0),
       sums,
-      ...context.scratch(filterScratch(r, n)),
-      ...filterWords(c, name, strides, false),
+      ...context.scratch(filterScratch(r, n, 2)),
+      ...filterWords(c, name, strides, false, sumsPitch, 2),
     ]);
   };
 }
