@@ -88,8 +88,8 @@ export function avgPool(args: usize, thread: i32, threads: i32): void {
 }
 
 /**
- * dx = sum over the windows that hold a cell of dy / (the window's cells that count). Scratch holds a line of such shares, each
- * where its window starts and zeros between; the columns that count; and the shares summed along each window row.
+ * dx = sum over the windows that hold a cell of dy / (the window's cells that count). Scratch holds a line of such shares, as
+ * far apart as their windows and zeros between; the columns that count; and the shares summed along each row of windows.
  *
  * Arguments: as `avgPool`, with 0 dy and 1 dx; two lines and the sums, output height × the width in whole vectors, of scratch.
  */
@@ -138,7 +138,7 @@ export function avgPoolGradient(args: usize, thread: i32, threads: i32): void {
   }
 }
 
-/** dy / (rows · columns that count) of a row of windows, each where the last cell of its window is the first of `kernelWidth` to see it. */
+/** Writes dy / (rows · columns that count) of a row of windows, such that the `kernelWidth` values from a cell on are of those that hold it. */
 function shareOut(dy: usize, args: usize, rows: v128, counts: usize, line: usize): void {
   const outWidth = word(args, 8);
   const strideX = word(args, 12);

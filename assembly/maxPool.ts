@@ -196,8 +196,8 @@ function add(to: usize, cell: i32, value: f32): void {
 
 /**
  * The gradient goes to all cells of a window that equal its maximum (to every NaN where there is one); overlapping windows add up.
- * Scratch holds a line for the maxima down the rows, and for every row of windows two lines with their maxima and dy, each where
- * its window starts: dy is zero between.
+ * Scratch holds a line for the maxima down the rows, and for every row of windows two lines with their maxima and dy, as far
+ * apart as the windows: dy is zero between.
  *
  * Arguments: as `maxPoolGradient`.
  */
