@@ -2,7 +2,7 @@
 import { ArgumentError } from '../errors.js';
 import type { Backend } from './backend.js';
 
-export const backendNames = ['wasm', 'reference'] as const;
+export const backendNames = ['wasm', 'webgpu', 'reference'] as const;
 export type BackendName = (typeof backendNames)[number];
 
 export const simdLevels = ['auto', 'plain', 'relaxed'] as const;
@@ -20,6 +20,8 @@ export interface BackendOptions {
   readonly simd?: SimdLevel;
   /** False keeps to one thread and memory that is not shared. */
   readonly sharedMemory?: boolean;
+  /** For 'webgpu': a device of the caller's, which is used and never destroyed. */
+  readonly device?: GPUDevice;
 }
 
 /**
@@ -38,6 +40,10 @@ export async function openBackend(options: BackendOptions = {}): Promise<Backend
     case 'wasm': {
       const { openWasmBackend } = await import('./wasm/index.js');
       return openWasmBackend({ threads, simd, sharedMemory });
+    }
+    case 'webgpu': {
+      const { openWebGpuBackend } = await import('./webgpu/index.js');
+      return openWebGpuBackend({ device: options.device });
     }
     case 'reference': {
       const { openReferenceBackend } = await import('./reference/index.js');

@@ -1,0 +1,54 @@
+/** Finds WebGPU: `navigator.gpu` in a page or worker, the npm package `webgpu` (Dawn) in Node. */
+import { BackendError } from '../../errors.js';
+
+/** Numbers of the WebGPU specification, which some runtimes define as globals and some do not. */
+export const bufferUsage = {
+  mapRead: 1,
+  copySource: 4,
+  copyTarget: 8,
+  uniform: 64,
+  storage: 128,
+  queryResolve: 512,
+} as const;
+export const mapRead = 1;
+
+let nodeGpu: Promise<GPU> | undefined;
+
+/** @throws BackendError saying what is missing */
+export async function findGpu(): Promise<GPU> {
+  const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  if (own) return own;
+  const { process } = globalThis as { process?: { versions?: { node?: string } } };
+  if (!process?.versions?.node) {
+    throw new BackendError(
+      'this browser has no WebGPU (navigator.gpu is missing; a page must also be served over https or from localhost)',
+    );
+  }
+  nodeGpu ??= import('webgpu').then(({ create }) => create([]) as GPU);
+  try {
+    return await nodeGpu;
+  } catch (error) {
+    nodeGpu = undefined;
+    throw new BackendError(
+      `WebGPU in Node needs the npm package 'webgpu' (npm install webgpu): ${(error as Error).message.split('\n')[0]}`,
+      { cause: error },
+    );
+  }
+}
+
+export async function findAdapter(): Promise<GPUAdapter> {
+  const gpu = await findGpu();
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter)
+    throw new BackendError('WebGPU is here, but it found no adapter (no GPU, or no driver that it can use)');
+  return adapter;
+}
+
+/** Whether an adapter computes on the CPU. */
+export function isSoftware(info: GPUAdapterInfo): boolean {
+  const { isFallbackAdapter } = info as { isFallbackAdapter?: boolean };
+  return (
+    isFallbackAdapter === true ||
+    /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${info.architecture} ${info.description} ${info.device}`)
+  );
+}

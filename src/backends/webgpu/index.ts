@@ -1,0 +1,90 @@
+/** The WebGPU backend: WGSL kernels on a GPU, in Node (through Dawn) and in a page. */
+import { BackendError } from '../../errors.js';
+import type { Graph, Node } from '../../graph/graph.js';
+import type { TensorType } from '../../ops/define.js';
+import type { Backend, BackendInfo, CompileOptions, Executable, Storage } from '../backend.js';
+import { findAdapter, isSoftware } from './adapter.js';
+import { GpuDevice } from './device.js';
+import { GpuExecutable } from './executable.js';
+import { algorithmNames } from './lower/lower.js';
+import { defaultLimits, type Limits } from './lower/program.js';
+import { GpuStorage } from './storage.js';
+
+export interface WebGpuOptions {
+  /** A device of the caller's, which is never destroyed; its own otherwise. */
+  readonly device?: GPUDevice;
+  /** Limits that plans keep to where they are smaller than the device's: to test what a lesser device would do. */
+  readonly limits?: Partial<Limits>;
+}
+
+/**
+ * Accuracy in units of 2⁻²⁴, from the WGSL specification, "Accuracy of concrete floating point expressions": division 2.5 ULP, sqrt as
+ * 1 ÷ inverseSqrt (2 ULP), exp 3 + 2·|x| ULP, log 3 ULP (absolute 2⁻²¹ near 1), pow as exp2(y·log2(x)), tanh as a quotient of exponentials.
+ * An ULP is two units.
+ */
+const accuracy = { divide: 5, sqrt: 9, exp: 40, log: 16, pow: 64, tanh: 64 } as const;
+
+/** Features that kernels use where they are to be had. */
+const usefulFeatures = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
+
+/** @throws BackendError when there is no WebGPU or no adapter here */
+export async function openWebGpuBackend(options: WebGpuOptions = {}): Promise<Backend> {
+  const gpu = options.device ?? (await openDevice());
+  const limits = Object.fromEntries(
+    Object.keys(defaultLimits).map((name) => {
+      const key = name as keyof Limits;
+      return [key, Math.min(gpu.limits[key], options.limits?.[key] ?? Number.POSITIVE_INFINITY)];
+    }),
+  ) as unknown as Limits;
+  const { adapterInfo } = gpu;
+  const software = isSoftware(adapterInfo);
+  const adapter =
+    adapterInfo.description || `${adapterInfo.vendor} ${adapterInfo.architecture}`.trim() || 'unnamed adapter';
+  const info: BackendInfo = {
+    name: 'webgpu',
+    description: `webgpu, ${adapter}${software ? ' (software adapter)' : ''}`,
+    threads: 1,
+    simd: 'none',
+    sharedMemory: false,
+    memoryLimit: Number.MAX_SAFE_INTEGER,
+    accuracy,
+    nonFinite: false,
+  };
+  return new WebGpuBackend(info, new GpuDevice(gpu, limits, options.device === undefined));
+}
+
+async function openDevice(): Promise<GPUDevice> {
+  const adapter = await findAdapter();
+  const requiredFeatures = usefulFeatures.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
+  const requiredLimits = Object.fromEntries(
+    Object.keys(defaultLimits).map((name) => [name, adapter.limits[name as keyof Limits]]),
+  );
+  try {
+    return await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  } catch (error) {
+    throw new BackendError(`the adapter gave no WebGPU device: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+class WebGpuBackend implements Backend {
+  constructor(
+    readonly info: BackendInfo,
+    private readonly device: GpuDevice,
+  ) {}
+
+  allocate(type: TensorType, label: string): Storage {
+    return new GpuStorage(this.device, type, label);
+  }
+
+  algorithms(graph: Graph, node: Node): readonly string[] {
+    return algorithmNames(graph, node, this.device.limits);
+  }
+
+  compile(graph: Graph, variables: ReadonlyMap<number, Storage>, options: CompileOptions = {}): Promise<Executable> {
+    return this.device.exclusively(() => GpuExecutable.make(this.device, graph, variables, options.algorithms));
+  }
+
+  close(): Promise<void> {
+    return this.device.close();
+  }
+}
