@@ -1,5 +1,6 @@
 /** Every op's lowering, by name. */
 import type { Graph, Node } from '../../../graph/graph.js';
+import { lowerDropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
 
@@ -19,6 +20,7 @@ export interface Algorithm {
 const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   relu: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: false }) }],
   reluGradient: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: true }) }],
+  dropout: [{ name: 'philox', lower: lowerDropout }],
 };
 
 /** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes and limits alone decide. */
