@@ -2,6 +2,7 @@
 import type { Graph, Node } from '../../../graph/graph.js';
 import { lowerDropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
+import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
 
 export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'limits'>;
@@ -21,6 +22,10 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   relu: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: false }) }],
   reluGradient: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: true }) }],
   dropout: [{ name: 'philox', lower: lowerDropout }],
+  lrn: [{ name: 'window', lower: lowerLrn(false) }],
+  lrnGradient: [{ name: 'window', lower: lowerLrn(true) }],
+  lrnWithin: [{ name: 'window', lower: lowerLrnWithin }],
+  lrnWithinGradient: [{ name: 'terms', lower: lowerLrnWithinGradient }],
 };
 
 /** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes and limits alone decide. */
