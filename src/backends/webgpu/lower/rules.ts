@@ -3,6 +3,7 @@ import type { Graph, Node } from '../../../graph/graph.js';
 import { lowerDropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
 import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
+import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
 
 export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'limits'>;
@@ -26,6 +27,12 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   lrnGradient: [{ name: 'window', lower: lowerLrn(true) }],
   lrnWithin: [{ name: 'window', lower: lowerLrnWithin }],
   lrnWithinGradient: [{ name: 'terms', lower: lowerLrnWithinGradient }],
+  maxPool: [{ name: 'direct', lower: lowerMaxPool }],
+  maxPoolGradient: [{ name: 'gather', lower: lowerMaxPoolGradient }],
+  avgPool: [{ name: 'direct', lower: lowerAvgPool(false) }],
+  avgPoolGradient: [{ name: 'gather', lower: lowerAvgPool(true) }],
+  adaptiveAvgPool: [{ name: 'direct', lower: lowerAdaptiveAvgPool(false) }],
+  adaptiveAvgPoolGradient: [{ name: 'gather', lower: lowerAdaptiveAvgPool(true) }],
 };
 
 /** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes and limits alone decide. */
