@@ -1,5 +1,7 @@
 /** Every op's lowering, by name. */
 import type { Graph, Node } from '../../../graph/graph.js';
+import { lowerAugment } from './augment.js';
+import { lowerBatchNorm, lowerBatchNormScaleGradient } from './batchNorm.js';
 import { lowerDropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
 import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
@@ -33,6 +35,10 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   avgPoolGradient: [{ name: 'gather', lower: lowerAvgPool(true) }],
   adaptiveAvgPool: [{ name: 'direct', lower: lowerAdaptiveAvgPool(false) }],
   adaptiveAvgPoolGradient: [{ name: 'gather', lower: lowerAdaptiveAvgPool(true) }],
+  batchNorm: [{ name: 'elements', lower: lowerBatchNorm(false) }],
+  batchNormDataGradient: [{ name: 'elements', lower: lowerBatchNorm(true) }],
+  batchNormScaleGradient: [{ name: 'planes', lower: lowerBatchNormScaleGradient }],
+  augment: [{ name: 'channels', lower: lowerAugment }],
 };
 
 /** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes and limits alone decide. */
