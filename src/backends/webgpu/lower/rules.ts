@@ -4,6 +4,12 @@ import { lowerAugment } from './augment.js';
 import { lowerBatchNorm, lowerBatchNormScaleGradient } from './batchNorm.js';
 import { lowerDropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
+import {
+  lowerLocal2d,
+  lowerLocal2dBiasGradient,
+  lowerLocal2dDataGradient,
+  lowerLocal2dWeightGradient,
+} from './local2d.js';
 import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
@@ -38,6 +44,10 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   batchNorm: [{ name: 'elements', lower: lowerBatchNorm(false) }],
   batchNormDataGradient: [{ name: 'elements', lower: lowerBatchNorm(true) }],
   batchNormScaleGradient: [{ name: 'planes', lower: lowerBatchNormScaleGradient }],
+  local2d: [{ name: 'direct', lower: lowerLocal2d }],
+  local2dDataGradient: [{ name: 'gather', lower: lowerLocal2dDataGradient }],
+  local2dWeightGradient: [{ name: 'direct', lower: lowerLocal2dWeightGradient }],
+  local2dBiasGradient: [{ name: 'direct', lower: lowerLocal2dBiasGradient }],
   augment: [{ name: 'channels', lower: lowerAugment }],
 };
 
