@@ -4,6 +4,7 @@
 // Each run of `sharedBy` images has two Philox blocks: words 0 and 1 of the first choose top and left, 2 and 3 the flips; words 0 and 1 of the
 // second choose the translation. A word w chooses one of k values as floor(w*k/2^32), and flips when floor(w/2) is below the threshold.
 // Constant: RANDOM, without which all words are 0.
+#include "lib/grid.wgsl"
 #include "lib/philox.wgsl"
 
 struct Params {
@@ -29,8 +30,10 @@ fn drawn(block: u32) -> vec4<u32> {
 fn shift(word: u32, most: i32) -> i32 { return i32(multiplyHigh(word, u32(2 * most + 1))) - most; }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let n = id.x;
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32,
+) {
+  let n = linearWorkgroup(workgroup, workgroups) * 64u + local;
   if (n >= params.images) { return; }
   let block = 2u * (n / params.sharedBy);
   let first = drawn(block);

@@ -47,8 +47,10 @@ struct Params { images: u32, channels: u32, epsilon: f32 }
 @group(0) @binding(3) var<storage, read_write> gradient: array<f32>;
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let c = id.x;
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32,
+) {
+  let c = linearWorkgroup(workgroup, workgroups) * 64u + local;
   if (c >= params.channels) { return; }
   var sum = 0.0;
   for (var n = 0u; n < params.images; n++) { sum += partial[n * params.channels + c]; }

@@ -27,7 +27,7 @@ export function lowerAugment(context: LowerContext): void {
 
 /** [N, 4] i32: what chance makes of each image. */
 function lowerPlacement(context: LowerContext): BufferIndex {
-  const { node } = context;
+  const { node, limits } = context;
   const given = node.attributes as AugmentAttributes;
   const g = augmentGeometry(given, context.shape(node.inputs[0]));
   const { random } = augmentInputs(given);
@@ -51,7 +51,7 @@ function lowerPlacement(context: LowerContext): BufferIndex {
       flipThreshold(given.flipHorizontal),
       ...g.translate,
     ],
-    workgroups: () => [Math.ceil(g.batch / 64), 1, 1],
+    workgroups: () => grid(Math.ceil(g.batch / 64), limits),
   });
   return placements;
 }

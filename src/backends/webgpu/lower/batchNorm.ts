@@ -62,6 +62,6 @@ export function lowerBatchNormScaleGradient(context: LowerContext): void {
       { buffer: context.output(0), access: 'write', unitBytes: 0 },
     ],
     params: () => [batch, channels, float((node.attributes as BatchNormAttributes).epsilon)],
-    workgroups: () => [Math.ceil(channels / 64), 1, 1],
+    workgroups: () => grid(Math.ceil(channels / 64), limits),
   });
 }

@@ -128,6 +128,6 @@ export function lowerLocal2dBiasGradient(context: LowerContext): void {
       { buffer: context.output(0), access: 'write', unitBytes: 0 },
     ],
     params: () => [batch, features],
-    workgroups: () => [Math.ceil(features / workgroup), 1, 1],
+    workgroups: () => grid(Math.ceil(features / workgroup), context.limits),
   });
 }
