@@ -1,7 +1,7 @@
 // Local response normalisation across channels, s_i = k + a * sum of x_j^2 over the window of i, channels i - before ... i + after:
 //
 //   y_i = x_i * s_i^-beta
-//   dx_i = dy_i*s_i^-beta - 2*a*beta*x_i * (sum of q_j over the channels j in whose windows i is),  q_j = dy_j*x_j*s_j^(-beta-1)
+//   dx_i = dy_i*s_i^-beta - x_i * (sum of q_j over the channels j in whose windows i is),  q_j = dy_j*s_j^-beta*x_j * (2*a*beta/s_j)
 //
 // x [images, channels, plane]; a group of channels is like an image of its own. An invocation goes up `run` channels at one position, and
 // neighbouring invocations are neighbouring positions. The last SIZE = before + 1 + after channels stay in registers: the window of channel c
@@ -76,7 +76,7 @@ fn main(
     if (inside(j)) {
       let s = scaleOf(&values);
       scaled = dy[start + u32(j) * params.plane] * inversePower(s, params.beta);
-      term = scaled * values[before] / s;
+      term = scaled * values[before] * (params.factor / s);
     }
     push(&direct, scaled);
     push(&terms, term);
@@ -84,7 +84,7 @@ fn main(
     if (i < first) { continue; }
     var across = 0.0;
     for (var t = 0u; t < SIZE; t++) { across += terms[t]; }
-    dx[start + u32(i) * params.plane] = direct[after] - params.factor * values[0] * across;
+    dx[start + u32(i) * params.plane] = direct[after] - values[0] * across;
   }
 #else
   // Channel c is read; s of channel i is complete then.

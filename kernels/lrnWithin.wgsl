@@ -1,7 +1,7 @@
 // Local response normalisation within each map, s = k + a * sum of x^2 over the window around a cell:
 //
 //   y = x * s^-beta
-//   dx = dy*s^-beta - 2*a*beta*x * (sum of q over the cells in whose windows the cell is),  q = dy*x*s^(-beta-1)
+//   dx = dy*s^-beta - x * (sum of q over the cells in whose windows the cell is),  q = dy*s^-beta*x * (2*a*beta/s)
 //
 // x [maps, height, width]; the window reaches from before cells above and left of the cell to after cells below and right of it, clipped to
 // the map; that of the last sum is its mirror image. The gradient takes two steps: TERMS writes q, and dy*s^-beta to dx; the other
@@ -65,8 +65,8 @@ fn main(
   let s = params.k + params.a * sum;
   let scaled = dy[index] * inversePower(s, params.beta);
   dx[index] = scaled;
-  q[index] = scaled * x[index] / s;
+  q[index] = scaled * x[index] * (params.factor / s);
 #else
-  dx[index] -= params.factor * x[index] * sum;
+  dx[index] -= x[index] * sum;
 #endif
 }
