@@ -110,9 +110,13 @@ export class GpuExecutable implements Executable {
         device.pipeline(kernel, constants, `node '${node.name}' (${node.op.name})`),
       ),
     );
-    const located = await Promise.all(
-      dispatches.map(({ bindings }) => Promise.all(bindings.map((b) => this.locate(b.buffer)))),
-    );
+    // One after another: a buffer is made when it is first asked for, and must not be made twice.
+    const located: Awaited<ReturnType<typeof this.locate>>[][] = [];
+    for (const { bindings } of dispatches) {
+      const places: (typeof located)[number] = [];
+      for (const { buffer } of bindings) places.push(await this.locate(buffer));
+      located.push(places);
+    }
     return device.scoped(`graph '${this.graph.name}'`, async () =>
       dispatches.map((dispatch, i) => {
         const entries: GPUBindGroupEntry[] = [
