@@ -1,5 +1,7 @@
 /** Every op's lowering, by name. */
 import type { Graph, Node } from '../../../graph/graph.js';
+import { lowerConv2d, lowerConv2dDataGradient, lowerConvTranspose2d } from './conv2d.js';
+import { lowerConv2dBiasGradient, lowerConv2dWeightGradient } from './conv2dParameters.js';
 import { elementwise } from './elementwise.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
 
@@ -17,6 +19,11 @@ export interface Algorithm {
 
 /** Legal algorithms of each op. */
 const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
+  conv2d: [{ name: 'implicitGemm', lower: lowerConv2d }],
+  conv2dDataGradient: [{ name: 'implicitGemm', lower: lowerConv2dDataGradient }],
+  conv2dWeightGradient: [{ name: 'implicitGemm', lower: lowerConv2dWeightGradient }],
+  conv2dBiasGradient: [{ name: 'tree', lower: lowerConv2dBiasGradient }],
+  convTranspose2d: [{ name: 'implicitGemm', lower: lowerConvTranspose2d }],
   relu: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: false }) }],
   reluGradient: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: true }) }],
 };
