@@ -12,7 +12,11 @@ import {
 } from './local2d.js';
 import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
+import { lowerConv2d, lowerConv2dDataGradient, lowerConvTranspose2d } from './conv2d.js';
+import { lowerConv2dBiasGradient, lowerConv2dWeightGradient } from './conv2dParameters.js';
+import { im2colApplies, lowerIm2col } from './im2col.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
+import { lowerWinograd, winogradApplies } from './winograd.js';
 
 export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'limits'>;
 
@@ -28,6 +32,18 @@ export interface Algorithm {
 
 /** Legal algorithms of each op. */
 const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
+  conv2d: [
+    { name: 'implicitGemm', lower: lowerConv2d },
+    { name: 'im2col', lower: lowerIm2col, applies: im2colApplies },
+    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies },
+  ],
+  conv2dDataGradient: [
+    { name: 'implicitGemm', lower: lowerConv2dDataGradient },
+    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies },
+  ],
+  conv2dWeightGradient: [{ name: 'implicitGemm', lower: lowerConv2dWeightGradient }],
+  conv2dBiasGradient: [{ name: 'tree', lower: lowerConv2dBiasGradient }],
+  convTranspose2d: [{ name: 'implicitGemm', lower: lowerConvTranspose2d }],
   relu: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: false }) }],
   reluGradient: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: true }) }],
   dropout: [{ name: 'philox', lower: lowerDropout }],

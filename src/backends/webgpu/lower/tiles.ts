@@ -1,0 +1,44 @@
+/** Tiles of kernels/lib/gemm.wgsl: which of them suits a matrix product. Shapes alone decide. */
+import type { Constants } from '../source.js';
+
+export interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+  /** Its constants in the kernel. */
+  readonly constants: Constants;
+}
+
+function tile(rows: number, columns: number, depth: number, rowVectors: number, columnVectors: number): Tile {
+  const constants = {
+    TILE_ROWS: rows,
+    TILE_COLUMNS: columns,
+    TILE_DEPTH: depth,
+    ROW_VECTORS: rowVectors,
+    COLUMN_VECTORS: columnVectors,
+  };
+  return { rows, columns, constants };
+}
+
+/**
+ * With an estimate of the speed of each: the more elements an invocation has in registers, the fewer loads there are for a
+ * multiply-add.
+ */
+const tiles: readonly (readonly [Tile, number])[] = [
+  [tile(128, 128, 8, 2, 2), 1],
+  [tile(64, 128, 8, 2, 2), 0.9],
+  [tile(128, 64, 8, 2, 2), 0.9],
+  [tile(64, 64, 16, 1, 1), 0.65],
+  [tile(32, 32, 8, 1, 1), 0.35],
+];
+
+/** Workgroups that keep a GPU busy: two or so for each multiprocessor of a large one. */
+export const busyWorkgroups = 256;
+
+/** The tile for `copies` products (groups, slices, positions) of the given size: little beyond the edges, and work for everyone. */
+export function chooseTile(rows: number, columns: number, copies: number): Tile {
+  const time = ([{ rows: height, columns: width }, speed]: readonly [Tile, number]): number => {
+    const workgroups = Math.ceil(rows / height) * Math.ceil(columns / width) * copies;
+    return (Math.max(workgroups, busyWorkgroups) * height * width) / speed;
+  };
+  return tiles.reduce((best, other) => (time(other) < time(best) ? other : best))[0];
+}
