@@ -1,6 +1,6 @@
 /** Average pooling into a given number of windows per axis: window i of n holds cells ⌊i·L/n⌋ … ⌈(i + 1)·L/n⌉ − 1. */
-import { addToCells, addToRows, sumCells, sumRows } from './avgPool';
 import { at, pointer, shareStart, word } from './lib/args';
+import { sumRows } from './lib/pooling';
 
 function spanStart(i: i32, count: i32, extent: i32): i32 {
   return i * extent / count;
@@ -8,6 +8,30 @@ function spanStart(i: i32, count: i32, extent: i32): i32 {
 
 function spanEnd(i: i32, count: i32, extent: i32): i32 {
   return ((i + 1) * extent + count - 1) / count;
+}
+
+/** Sum of cells first … end − 1 of a line. */
+function sumCells(line: usize, first: i32, end: i32): f32 {
+  let sum = load<f32>(at(line, first));
+  for (let c = first + 1; c < end; c++) sum += load<f32>(at(line, c));
+  return sum;
+}
+
+/** Adds a value to cells first … end − 1 of a line. */
+function addToCells(line: usize, first: i32, end: i32, value: f32): void {
+  const last = at(line, end);
+  for (let cell = at(line, first); cell < last; cell += 4) store<f32>(cell, load<f32>(cell) + value);
+}
+
+/** Adds a line to each of `rows` rows, each `rowBytes` long. */
+function addToRows(line: usize, rows: i32, rowBytes: usize, to: usize): void {
+  const whole = rowBytes & ~15;
+  for (let r = 0; r < rows; r++) {
+    let j: usize = 0;
+    for (; j < whole; j += 16) v128.store(to + j, f32x4.add(v128.load(to + j), v128.load(line + j)));
+    for (; j < rowBytes; j += 4) store<f32>(to + j, load<f32>(to + j) + load<f32>(line + j));
+    to += rowBytes;
+  }
 }
 
 /**

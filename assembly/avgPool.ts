@@ -3,112 +3,164 @@
  * of a window first, for whole image rows, then across; the gradient goes the other way.
  */
 import { at, pointer, shareStart, word } from './lib/args';
+import { fillLine, firstWindow, loadSpaced, storeSpaced, sumRows } from './lib/pooling';
+import { storeLanes, zero } from './lib/simd';
 
-/** Sum of `rows` rows, each `rowBytes` long, into a line; the last vector of a row takes in what follows it: summed, but not used. */
-export function sumRows(from: usize, rows: i32, rowBytes: usize, line: usize): void {
-  for (let j: usize = 0; j < rowBytes; j += 16) {
-    let row = from + j;
-    let sum = v128.load(row);
-    for (let r = 1; r < rows; r++) {
-      row += rowBytes;
-      sum = f32x4.add(sum, v128.load(row));
-    }
-    v128.store(line + j, sum);
+/** Cells of window `i` along an axis that lie in the image and in the padding that counts, `before` and `after` it. */
+function cells(i: i32, stride: i32, padding: i32, kernel: i32, extent: i32, before: i32, after: i32): i32 {
+  const start = i * stride - padding;
+  return min(extent + after, start + kernel) - max(-before, start);
+}
+
+/** Writes the columns that count of every window of a row. */
+function countColumns(args: usize, counts: usize): void {
+  const windows = word(args, 8);
+  for (let j = 0; j < windows; j++) {
+    const columns = cells(j, word(args, 12), word(args, 14), word(args, 10), word(args, 6), word(args, 16), word(args, 18));
+    store<f32>(at(counts, j), <f32>columns);
   }
 }
 
-/** Sum of cells first … end − 1 of a line. */
-export function sumCells(line: usize, first: i32, end: i32): f32 {
-  let sum = load<f32>(at(line, first));
-  for (let c = first + 1; c < end; c++) sum += load<f32>(at(line, c));
+/** Rows that count of window row `i`. */
+function countRows(args: usize, i: i32): v128 {
+  const rows = cells(i, word(args, 11), word(args, 13), word(args, 9), word(args, 5), word(args, 15), word(args, 17));
+  return f32x4.splat(<f32>rows);
+}
+
+/** Sum of each of four windows, `stride` apart, of `size` cells of a line. */
+// @ts-ignore: decorator
+@inline
+function windowSum(window: usize, size: i32, stride: i32): v128 {
+  const end = at(window, size);
+  let sum = zero();
+  if (stride == 2) {
+    for (; window + 4 < end; window += 8) {
+      const a = v128.load(window);
+      const b = v128.load(window, 16);
+      sum = f32x4.add(sum, v128.shuffle<f32>(a, b, 0, 2, 4, 6));
+      sum = f32x4.add(sum, v128.shuffle<f32>(a, b, 1, 3, 5, 7));
+    }
+  }
+  for (; window < end; window += 4) sum = f32x4.add(sum, loadSpaced(window, stride));
   return sum;
 }
 
-/** Adds a value to cells first … end − 1 of a line. */
-export function addToCells(line: usize, first: i32, end: i32, value: f32): void {
-  const last = at(line, end);
-  for (let cell = at(line, first); cell < last; cell += 4) store<f32>(cell, load<f32>(cell) + value);
-}
-
-/** Adds a line to each of `rows` rows, each `rowBytes` long. */
-export function addToRows(line: usize, rows: i32, rowBytes: usize, to: usize): void {
-  const whole = rowBytes & ~15;
-  for (let r = 0; r < rows; r++) {
-    let j: usize = 0;
-    for (; j < whole; j += 16) v128.store(to + j, f32x4.add(v128.load(to + j), v128.load(line + j)));
-    for (; j < rowBytes; j += 4) store<f32>(to + j, load<f32>(to + j) + load<f32>(line + j));
-    to += rowBytes;
-  }
-}
-
 /**
- * y = (sum of a window's cells in the image) / (its cells in the image and in the padding that counts).
+ * y = (sum of a window's cells in the image) / (its cells in the image and in the padding that counts). Scratch holds a line and the
+ * columns that count of every window of a row, as many bytes again.
  *
  * Arguments: 0 x, 1 y, 2 scratch, 3 scratch bytes per thread, 4 maps (batch × channels), 5 height, 6 width, 7 output height, 8 output
  * width, 9 kernel height, 10 kernel width, 11 strideY, 12 strideX, 13 top, 14 left, then the padding that counts: 15 top, 16 left,
- * 17 bottom, 18 right.
+ * 17 bottom, 18 right; 19 bytes of a line.
  */
 export function avgPool(args: usize, thread: i32, threads: i32): void {
   const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
-  const maps = word(args, 4);
   const height = word(args, 5);
   const width = word(args, 6);
   const outHeight = word(args, 7);
   const outWidth = word(args, 8);
-  const kernelHeight = word(args, 9);
   const kernelWidth = word(args, 10);
-  const rowBytes = <usize>width << 2;
-  const last = shareStart(maps, thread + 1, threads);
-  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+  const strideX = word(args, 12);
+  const lineBytes = pointer(args, 19);
+  const counts = line + lineBytes;
+  fillLine(line, lineBytes, zero());
+  countColumns(args, counts);
+  const image = at(line, word(args, 14));
+  const last = shareStart(word(args, 4), thread + 1, threads);
+  for (let map = shareStart(word(args, 4), thread, threads); map < last; map++) {
     const x = at(pointer(args, 0), map * height * width);
     let y = at(pointer(args, 1), map * outHeight * outWidth);
     for (let i = 0; i < outHeight; i++) {
       const top = i * word(args, 11) - word(args, 13);
       const first = max(0, top);
-      sumRows(at(x, first * width), min(height, top + kernelHeight) - first, rowBytes, line);
-      const rows = min(height + word(args, 17), top + kernelHeight) - max(-word(args, 15), top);
-      for (let j = 0; j < outWidth; j++) {
-        const left = j * word(args, 12) - word(args, 14);
-        const columns = min(width + word(args, 18), left + kernelWidth) - max(-word(args, 16), left);
-        store<f32>(y, sumCells(line, max(0, left), min(width, left + kernelWidth)) / <f32>(rows * columns));
-        y += 4;
+      sumRows(at(x, first * width), min(height, top + word(args, 9)) - first, <usize>width << 2, image);
+      v128.store(at(image, width), zero());
+      v128.store(at(image, width), zero(), 16);
+      const rows = countRows(args, i);
+      for (let j = 0; j < outWidth; j += 4) {
+        const sum = windowSum(at(line, j * strideX), kernelWidth, strideX);
+        const mean = f32x4.div(sum, f32x4.mul(rows, v128.load(at(counts, j))));
+        storeLanes(at(y, j), mean, min(4, outWidth - j));
       }
+      y = at(y, outWidth);
     }
   }
 }
 
 /**
- * dx = sum over the windows that hold a cell of dy / (the window's cells that count).
+ * dx = sum over the windows that hold a cell of dy / (the window's cells that count). Scratch holds a line of such shares, each
+ * where its window starts and zeros between; the columns that count; and the shares summed along each window row.
  *
- * Arguments: as `avgPool`, with 0 dy and 1 dx.
+ * Arguments: as `avgPool`, with 0 dy and 1 dx; two lines and the sums, output height × the width in whole vectors, of scratch.
  */
 export function avgPoolGradient(args: usize, thread: i32, threads: i32): void {
   const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
-  const maps = word(args, 4);
   const height = word(args, 5);
   const width = word(args, 6);
   const outHeight = word(args, 7);
   const outWidth = word(args, 8);
   const kernelHeight = word(args, 9);
   const kernelWidth = word(args, 10);
-  const rowBytes = <usize>width << 2;
-  const last = shareStart(maps, thread + 1, threads);
-  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+  const strideY = word(args, 11);
+  const top = word(args, 13);
+  const left = word(args, 14);
+  const lineBytes = pointer(args, 19);
+  const counts = line + lineBytes;
+  const sums = counts + lineBytes;
+  const sumBytes = (<usize>width + 3 & ~3) << 2;
+  fillLine(line, lineBytes, zero());
+  countColumns(args, counts);
+  const last = shareStart(word(args, 4), thread + 1, threads);
+  for (let map = shareStart(word(args, 4), thread, threads); map < last; map++) {
     let dy = at(pointer(args, 0), map * outHeight * outWidth);
-    const dx = at(pointer(args, 1), map * height * width);
-    memory.fill(dx, 0, <usize>height * rowBytes);
+    let dx = at(pointer(args, 1), map * height * width);
     for (let i = 0; i < outHeight; i++) {
-      const top = i * word(args, 11) - word(args, 13);
-      const rows = min(height + word(args, 17), top + kernelHeight) - max(-word(args, 15), top);
-      memory.fill(line, 0, rowBytes);
-      for (let j = 0; j < outWidth; j++) {
-        const left = j * word(args, 12) - word(args, 14);
-        const columns = min(width + word(args, 18), left + kernelWidth) - max(-word(args, 16), left);
-        addToCells(line, max(0, left), min(width, left + kernelWidth), load<f32>(dy) / <f32>(rows * columns));
-        dy += 4;
-      }
-      const first = max(0, top);
-      addToRows(line, min(height, top + kernelHeight) - first, rowBytes, at(dx, first * width));
+      shareOut(dy, args, countRows(args, i), counts, line);
+      sumAcross(at(line, left), kernelWidth, sums + <usize>i * sumBytes, sumBytes);
+      dy = at(dy, outWidth);
     }
+    for (let r = 0; r < height; r++) {
+      const first = firstWindow(r + top, kernelHeight, strideY);
+      const windows = min(outHeight, (r + top) / strideY + 1) - first;
+      for (let c = 0; c < width; c += 8) {
+        let row = at(sums + <usize>first * sumBytes, c);
+        let a = zero();
+        let b = zero();
+        for (let i = 0; i < windows; i++, row += sumBytes) {
+          a = f32x4.add(a, v128.load(row));
+          b = f32x4.add(b, v128.load(row, 16));
+        }
+        storeLanes(at(dx, c), a, min(4, width - c));
+        if (width - c > 4) storeLanes(at(dx, c + 4), b, min(4, width - c - 4));
+      }
+      dx = at(dx, width);
+    }
+  }
+}
+
+/** dy / (rows · columns that count) of a row of windows, each where the last cell of its window is the first of `kernelWidth` to see it. */
+function shareOut(dy: usize, args: usize, rows: v128, counts: usize, line: usize): void {
+  const outWidth = word(args, 8);
+  const strideX = word(args, 12);
+  const starts = at(line, word(args, 10) - 1);
+  for (let j = 0; j < outWidth; j += 4) {
+    const share = f32x4.div(v128.load(at(dy, j)), f32x4.mul(rows, v128.load(at(counts, j))));
+    storeSpaced(at(starts, j * strideX), share, strideX, min(4, outWidth - j));
+  }
+}
+
+/** to[c] = from[c] + … + from[c + count − 1]. */
+function sumAcross(from: usize, count: i32, to: usize, bytes: usize): void {
+  const end = from + bytes;
+  for (; from < end; from += 32, to += 32) {
+    const last = at(from, count);
+    let a = zero();
+    let b = zero();
+    for (let cell = from; cell < last; cell += 4) {
+      a = f32x4.add(a, v128.load(cell));
+      b = f32x4.add(b, v128.load(cell, 16));
+    }
+    v128.store(to, a);
+    v128.store(to, b, 16);
   }
 }

@@ -1,8 +1,7 @@
 /** Products of matrices: tiles of A against panels of B, both packed, whichever way round they lie in memory. */
 import { at, pointer, shareStart, word } from './lib/args';
 import { columnOffsets, outerTile, outerTileScattered, stagingBytes, tileCount, tileStart } from './lib/gemm';
-import { packBlock } from './lib/pack';
-import { zero } from './lib/simd';
+import { packBlock, packColumns } from './lib/pack';
 
 /**
  * C[m][n] = Σ_k A[m][k] · B[k][n]. A comes packed into tiles (`packWeights`). C is cut into blocks, some tiles of rows high and some panels
@@ -56,38 +55,6 @@ function multiplyBlock(args: usize, scratch: usize, firstTile: i32, lastTile: i3
         if (left >= 8) outerTile(mr, a, from, length, c, stride, k > 0, 0, false);
         else outerTileScattered(mr, a, from, length, c, stride, k > 0, 0, false, left, scratch, staging);
       }
-    }
-  }
-}
-
-/** As `packBlock` for a matrix that lies transposed: each of its `columns` is a row, `stride` bytes after the one before. */
-function packColumns(from: usize, stride: usize, rows: i32, columns: i32, count: i32, to: usize): void {
-  for (let column = 0; column < count << 3; column += 4) {
-    const panel = to + <usize>(column >> 3) * (<usize>rows << 5) + <usize>((column & 4) << 2);
-    const left = columns - column;
-    const c0 = from + <usize>column * stride;
-    const c1 = c0 + stride;
-    const c2 = c1 + stride;
-    const c3 = c2 + stride;
-    const whole = left >= 4 ? rows & ~3 : 0;
-    let k = 0;
-    for (; k < whole; k += 4) {
-      const x0 = v128.load(at(c0, k)), x1 = v128.load(at(c1, k)), x2 = v128.load(at(c2, k)), x3 = v128.load(at(c3, k));
-      const low01 = v128.shuffle<f32>(x0, x1, 0, 4, 1, 5), high01 = v128.shuffle<f32>(x0, x1, 2, 6, 3, 7);
-      const low23 = v128.shuffle<f32>(x2, x3, 0, 4, 1, 5), high23 = v128.shuffle<f32>(x2, x3, 2, 6, 3, 7);
-      const row = panel + (<usize>k << 5);
-      v128.store(row, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
-      v128.store(row, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), 32);
-      v128.store(row, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), 64);
-      v128.store(row, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), 96);
-    }
-    for (; k < rows; k++) {
-      let v = zero();
-      if (left > 0) v = v128.load32_zero(at(c0, k));
-      if (left > 1) v = f32x4.replace_lane(v, 1, load<f32>(at(c1, k)));
-      if (left > 2) v = f32x4.replace_lane(v, 2, load<f32>(at(c2, k)));
-      if (left > 3) v = f32x4.replace_lane(v, 3, load<f32>(at(c3, k)));
-      v128.store(panel + (<usize>k << 5), v);
     }
   }
 }

@@ -1,30 +1,42 @@
 /** The whole benchmark: opens everybody, checks that they agree, samples them mode by mode, and writes down what came out. */
 import { availableParallelism } from 'node:os';
-import type { BackendName } from '../src/backends/open.js';
+import type { BackendName, SimdLevel } from '../src/backends/open.js';
 import type { Model } from '../src/models/model.js';
-import { agreementBound, relativeDifference } from './agreement.js';
+import { agreementBound, lossyBound, relativeDifference } from './agreement.js';
+import { checkNames } from './algorithms.js';
 import { ModelFiles } from './files.js';
 import { type Implementation, MissingPeer, type Mode, type Peer } from './implementation.js';
 import { measureImport } from './importTime.js';
-import { describeMachine } from './machine.js';
+import { layerTiming } from './layers.js';
+import { corePeak, describeMachine, load } from './machine.js';
 import { measurePeakRss } from './memory.js';
+import { measureOpenings, type Opening } from './opening.js';
 import type { Agreement, ColdStart, Ratio, Report, Result, Subject } from './report.js';
 import { medianRatio, type Sampled, type SamplerOptions, sample } from './sampler.js';
-import { Tandem, TandemNetwork } from './tandem.js';
+import { type OwnSetting, Tandem, TandemNetwork } from './tandem.js';
 import { flopsOf, type Workload, workloadOf } from './workload.js';
 
 /** Time for the rounds of all modes at one batch size; warm-up, opening and memory come on top. */
 const samplingBudgetMs = 16_000;
 
+/** The peer whose opening is measured. */
+const openingPeer = 'onnxruntime-node';
+
 export interface BenchmarkOptions {
   readonly model: Model;
   readonly batches: readonly number[];
   readonly backends: readonly BackendName[];
-  /** Of everybody; the first backend's choice by default. */
-  readonly threads?: number;
+  /** A network of ours for each; by default one, with the best that is found here. */
+  readonly simd?: readonly SimdLevel[];
+  /** 'int16' adds to each network of ours one that stores the weights of its fully connected layers so; it runs forward only. */
+  readonly linearWeights?: OwnSetting['linearWeights'];
+  /** Of everybody; the first backend's choice by default. Several are measured one after the other, and compared. */
+  readonly threads?: readonly number[];
   readonly modes: readonly Mode[];
   /** Adds the time of each layer to our own results. */
   readonly layers: boolean;
+  /** Forces algorithms: node name or op name → algorithm name. */
+  readonly algorithms?: OwnSetting['algorithms'];
   readonly peers: readonly Peer[];
   /** Modes whose peak memory is measured. */
   readonly memoryModes: readonly Mode[];
@@ -41,61 +53,102 @@ interface Measured {
   readonly sampled: Sampled;
 }
 
+/** Our own networks that have the same number of threads. */
+type Team = readonly TandemNetwork[];
+
 export async function runBenchmark(options: BenchmarkOptions): Promise<Report> {
+  checkNames(options.model, options.algorithms ?? {});
   const networks: TandemNetwork[] = [];
   let files: ModelFiles | undefined;
   try {
-    for (const backend of options.backends) {
-      options.onProgress?.(0, 1, `opening ${backend}`);
-      // The first backend chooses the number of threads when the caller did not, and everybody gets the same.
-      const threads = options.threads ?? networks[0]?.info.threads;
-      networks.push(await TandemNetwork.open({ model: options.model, backend, threads }));
-    }
+    const teams: Team[] = [];
+    for (const threads of options.threads ?? [undefined]) teams.push(await openTeam(options, threads, networks));
     files = await ModelFiles.create(options.model, (name) => networks[0].read(name));
-    const benchmark = new Benchmark(options, networks, files);
-    for (const batch of options.batches) await benchmark.measure(batch);
-    return await benchmark.report();
+    const benchmark = new Benchmark(options, files);
+    for (const batch of options.batches) {
+      for (const team of teams) await benchmark.measure(batch, team);
+      await benchmark.compareThreads(batch, teams);
+    }
+    await benchmark.measureOpenings(options.batches[0], teams[0]);
+    return benchmark.report(networks);
   } finally {
     await files?.remove();
     for (const network of networks) await network.close();
   }
 }
 
+/** Opens a team, adding its networks to all those that are to be closed. */
+async function openTeam(
+  { model, backends, simd, linearWeights, algorithms, batches, onProgress }: BenchmarkOptions,
+  threads: number | undefined,
+  networks: TandemNetwork[],
+): Promise<Team> {
+  const team: TandemNetwork[] = [];
+  const ways: readonly OwnSetting['linearWeights'][] = linearWeights === 'int16' ? ['float32', 'int16'] : ['float32'];
+  const settings = backends.flatMap((backend) =>
+    (simd ?? [undefined]).flatMap((level) =>
+      ways.map((way) => ({ backend, simd: level, linearWeights: way, algorithms })),
+    ),
+  );
+  for (const setting of settings) {
+    onProgress?.(0, 1, `opening ${setting.backend}`);
+    // The first of a backend draws the weights, as they are where a network is opened alone.
+    const drawn = networks.find((other) => other.setting.backend === setting.backend);
+    const network = await TandemNetwork.open({
+      model,
+      ...setting,
+      // The first backend chooses the number of threads when the caller did not, and everybody gets the same.
+      threads: threads ?? networks[0]?.info.threads,
+      weights: drawn && { get: (name) => drawn.read(name) },
+    });
+    networks.push(network);
+    team.push(network);
+    if (algorithms) await network.checkAlgorithms(batches[0]);
+  }
+  return team;
+}
+
 class Benchmark {
+  private readonly loadBefore = load();
   private readonly results: Result[] = [];
   private readonly ratios: Ratio[] = [];
+  private readonly comparisons: Ratio[] = [];
+  private readonly scaling: Ratio[] = [];
   private readonly agreement: Agreement[] = [];
   private readonly coldStart: ColdStart[] = [];
+  private readonly openings: Opening[] = [];
   private readonly missing = new Map<string, string>();
 
   constructor(
     private readonly options: BenchmarkOptions,
-    private readonly networks: readonly TandemNetwork[],
     private readonly files: ModelFiles,
   ) {}
 
-  async measure(batch: number): Promise<void> {
-    const { model, images, modes, layers } = this.options;
+  async measure(batch: number, team: Team): Promise<void> {
+    const { model, images, modes } = this.options;
     const workload = workloadOf(model, batch, images);
-    const own = this.networks.map((network) => network.at(workload));
-    if (this.coldStart.length === 0) await this.startCold(own, workload);
-    const peers = await this.openPeers(workload);
+    const own = team.map((network) => network.at(workload));
+    if (this.coldStart.length === 0) await this.startCold(team, workload);
+    const peers = await this.openPeers(workload, team[0].info.threads);
     const everyone: readonly Implementation[] = [...own, ...peers];
     try {
       await this.compareLogits(everyone, batch);
       for (const mode of modes) {
         const taking = everyone.filter((implementation) => implementation.modes.includes(mode));
+        const peaksBefore = await this.corePeaks(own, taking);
         const measured = await this.sample(taking, mode, workload);
-        const peaks = await this.peakMemory(taking, mode, batch);
+        const profiles = await this.profiles(measured, mode);
+        const peaksAfter = await this.corePeaks(own, taking);
+        const memory = await this.peakMemory(taking, mode, batch);
         for (const [i, each] of measured.entries()) {
-          const table =
-            layers && each.implementation instanceof Tandem ? await each.implementation.layers(mode) : undefined;
-          this.results.push({ ...this.resultOf(each), peakRssMB: peaks[i], layers: table });
-          if (i > 0) {
-            const medianOfRatios = medianRatio(each.sampled, measured[0].sampled);
-            this.ratios.push({ of: each.subject, to: measured[0].subject, medianRatio: medianOfRatios });
-          }
+          const result = this.resultOf(each, [peaksBefore[i], peaksAfter[i]]);
+          const { threads } = each.implementation;
+          const layers = profiles[i]?.map((profile) =>
+            layerTiming(profile, threads, Math.max(...result.corePeaksGflops)),
+          );
+          this.results.push({ ...result, peakRssMB: memory[i], layers });
         }
+        this.compare(measured);
         for (const ours of own) await ours.close();
       }
     } finally {
@@ -103,35 +156,69 @@ class Benchmark {
     }
   }
 
-  async report(): Promise<Report> {
+  /** Our first network against itself with more threads. */
+  async compareThreads(batch: number, teams: readonly Team[]): Promise<void> {
+    const { model, images, modes } = this.options;
+    if (teams.length < 2) return;
+    const workload = workloadOf(model, batch, images);
+    const own = teams.map(([network]) => network.at(workload)).sort((a, b) => a.threads - b.threads);
+    for (const mode of modes) {
+      const [fewest, ...more] = await this.sample(own, mode, workload);
+      for (const each of more) this.scaling.push(ratioOf(fewest, each));
+      for (const ours of own) await ours.close();
+    }
+  }
+
+  report(networks: readonly TandemNetwork[]): Report {
+    const peaks = this.results.flatMap(({ corePeaksGflops }) => corePeaksGflops);
     return {
-      machine: await describeMachine(this.networks.map(({ info }) => info)),
+      machine: describeMachine(
+        networks.map(({ info }) => info),
+        { peakGflopsPerCore: Math.max(...peaks), loadBefore: this.loadBefore },
+      ),
+      algorithms: this.options.algorithms ?? {},
       results: this.results,
       ratios: this.ratios,
+      comparisons: this.comparisons,
+      scaling: this.scaling,
       agreement: this.agreement,
       coldStart: this.coldStart,
+      openings: this.openings,
       missing: [...this.missing].map(([implementation, reason]) => ({ implementation, reason })),
     };
   }
 
-  /** The first run of each network: what it takes beside the opening. */
-  private async startCold(own: readonly Tandem[], { batch }: Workload): Promise<void> {
+  /** The first run of each backend's first network: what it takes beside the opening. */
+  private async startCold(team: Team, workload: Workload): Promise<void> {
     const importMs = await measureImport();
-    for (const [i, ours] of own.entries()) {
+    const { batch } = workload;
+    for (const [i, network] of team.entries()) {
+      const { opening, setting } = network;
+      const { backend } = setting;
+      if (team.findIndex((other) => other.setting.backend === backend) < i) continue;
       const start = performance.now();
-      await ours.run('forward', 0);
+      await network.at(workload).run('forward', 0);
       const firstRunMs = performance.now() - start;
-      const { opening, backend } = this.networks[i];
       const totalMs = importMs + opening.engineMs + opening.networkMs + firstRunMs;
       this.coldStart.push({ backend, batch, importMs, ...opening, firstRunMs, totalMs });
     }
   }
 
+  /** Ours next to that of a peer that opens a file as we do, where there is one. */
+  async measureOpenings(batch: number, [first]: Team): Promise<void> {
+    const { peers, onProgress } = this.options;
+    const names = peers.map(({ name }) => name).filter((name) => name === openingPeer && !this.missing.has(name));
+    if (names.length === 0) return;
+    const { threads } = first.info;
+    const onRound = (done: number, total: number) => onProgress?.(done, total, 'opening files of weights');
+    const own = first.setting;
+    this.openings.push(...(await measureOpenings({ files: this.files, own, peers: names, threads, batch, onRound })));
+  }
+
   /** All at once: most of it is waiting for files and for other processes. */
-  private async openPeers(workload: Workload): Promise<Implementation[]> {
+  private async openPeers(workload: Workload, threads: number): Promise<Implementation[]> {
     const { model, onProgress } = this.options;
     const { batch } = workload;
-    const { threads } = this.networks[0].info;
     const candidates = this.options.peers.filter(({ name }) => !this.missing.has(name));
     if (candidates.length > 0)
       onProgress?.(0, 1, `batch ${batch}: opening ${candidates.map(({ name }) => name).join(', ')}`);
@@ -156,14 +243,18 @@ class Benchmark {
     const expected = await first.logits(0);
     for (const other of others) {
       const difference = relativeDifference(await other.logits(0), expected);
+      const bound = other.lossy ? lossyBound : agreementBound;
       this.agreement.push({
         of: other.name,
         to: first.name,
         backend: other.backend,
+        variant: other.variant,
+        lossy: other.lossy,
+        threads: other.threads,
         batch,
         difference,
-        bound: agreementBound,
-        agrees: difference <= agreementBound,
+        bound,
+        agrees: difference <= bound,
       });
     }
   }
@@ -192,6 +283,7 @@ class Benchmark {
         model: model.name,
         mode,
         backend: implementation.backend,
+        variant: implementation.variant,
         threads: implementation.threads,
         batch,
       },
@@ -199,9 +291,36 @@ class Benchmark {
     }));
   }
 
-  private resultOf({ implementation, subject, sampled }: Measured): Result {
+  /** Layer by layer, of those that are ours. */
+  private async profiles(measured: readonly Measured[], mode: Mode) {
+    const profiles: (Awaited<ReturnType<Tandem['layers']>> | undefined)[] = [];
+    for (const { implementation, sampled } of measured) {
+      const wanted = this.options.layers && implementation instanceof Tandem;
+      profiles.push(wanted ? await implementation.layers(mode, sampled.medianMs) : undefined);
+    }
+    return profiles;
+  }
+
+  /** The peak of one core for each of those that take part: by our own instructions, and for peers by those of our first. */
+  private async corePeaks(own: readonly Tandem[], taking: readonly Implementation[]): Promise<number[]> {
+    const peaks = new Map<string, number>();
+    for (const { info } of own) if (!peaks.has(info.simd)) peaks.set(info.simd, await corePeak(info));
+    return taking.map((each) => peaks.get((each instanceof Tandem ? each : own[0]).info.simd) as number);
+  }
+
+  private compare(measured: readonly Measured[]): void {
+    const [first, ...others] = measured;
+    for (const other of others) this.ratios.push(ratioOf(other, first));
+    const isOwn = ({ implementation }: Measured) => implementation instanceof Tandem;
+    for (const ours of measured.filter(isOwn)) {
+      for (const peer of measured) if (!isOwn(peer)) this.comparisons.push(ratioOf(ours, peer));
+    }
+  }
+
+  private resultOf({ implementation, subject, sampled }: Measured, corePeaksGflops: [number, number]): Result {
     const { medianMs, minMs, marginOfErrorPercent, samplesMs } = sampled;
-    const { batch, mode } = subject;
+    const { batch, mode, threads } = subject;
+    const gflops = flopsOf(this.options.model, batch, mode) / medianMs / 1e6;
     return {
       ...subject,
       version: implementation.version,
@@ -211,7 +330,9 @@ class Benchmark {
       rounds: samplesMs.length,
       samplesMs,
       imagesPerSecond: (batch / medianMs) * 1000,
-      gflops: flopsOf(this.options.model, batch, mode) / medianMs / 1e6,
+      gflops,
+      corePeaksGflops,
+      percentOfPeak: (gflops / (threads * Math.max(...corePeaksGflops))) * 100,
     };
   }
 
@@ -221,7 +342,7 @@ class Benchmark {
     mode: Mode,
     batch: number,
   ): Promise<(number | undefined)[]> {
-    const { model, memoryModes, backends, onProgress } = this.options;
+    const { model, memoryModes, onProgress } = this.options;
     const peaks: (number | undefined)[] = taking.map(() => undefined);
     if (!memoryModes.includes(mode)) return peaks;
     onProgress?.(0, 1, `batch ${batch}: memory`);
@@ -229,19 +350,24 @@ class Benchmark {
     const waiting = [...taking.entries()];
     const work = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
-        const [i, { name, threads }] = next;
+        const [i, each] = next;
         const task = {
-          implementation: name,
+          implementation: each.name,
           model: { name: model.name, options: model.options },
-          threads,
+          own: each instanceof Tandem ? each.setting : undefined,
+          threads: each.threads,
           batch,
           mode,
+          folder: this.files.folder,
         };
-        peaks[i] =
-          (await measurePeakRss({ ...task, backend: backends[i] ?? backends[0], folder: this.files.folder })) / 1e6;
+        peaks[i] = (await measurePeakRss(task)) / 1e6;
       }
     };
     await Promise.all(Array.from({ length: availableParallelism() }, work));
     return peaks;
   }
+}
+
+function ratioOf(of: Measured, to: Measured): Ratio {
+  return { of: of.subject, to: to.subject, medianRatio: medianRatio(of.sampled, to.sampled) };
 }

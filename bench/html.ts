@@ -1,24 +1,23 @@
 /** The report as one page that needs nothing else: no script, no font, no file beside it. */
-import { type LayerRow, type LayerTable, layerTables, nameOf, ratioOf } from './print.js';
 import type { Report } from './report.js';
+import { machineLine, mainTables, notes, type Table, tablesOfLayers } from './tables.js';
 
 const style = `
-:root { color-scheme: light dark; --forward: #3b82c4; --backward: #d98a3d; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+:root { color-scheme: light dark; --forward: #3b82c4; --backward: #d98a3d; --update: #5a9e6f; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0 2rem; }
 th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 th { border-bottom: 1px solid; }
-th:first-child, td:first-child { text-align: left; }
-td.bars { width: 45%; text-align: left; }
+tr.total td { font-weight: bold; }
+th.left, td.left { text-align: left; }
+td.bars { width: 30%; text-align: left; }
 .bar { display: inline-block; height: .8em; vertical-align: middle; }
 .forward { background: var(--forward); }
 .backward { background: var(--backward); }
-.disagrees { color: #c0392b; font-weight: bold; }
+.update { background: var(--update); }
 `;
 
 export function reportPage(report: Report): string {
-  const { cpu, cores, node, backends, peakGflopsPerCore } = report.machine;
-  const machine = `${cpu}, ${cores} cores, node ${node}; ${backends.join('; ')}; peak ${peakGflopsPerCore.toFixed(1)} GFLOP/s a core`;
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -26,65 +25,44 @@ export function reportPage(report: Report): string {
 <title>tandem bench</title>
 <style>${style}</style>
 <h1>tandem bench</h1>
-<p>${escapeText(machine)}</p>
-${resultTable(report)}
-${report.agreement.map(agreementLine).join('\n')}
-${report.missing.map(({ reason }) => `<p>not measured: ${escapeText(reason)}</p>`).join('\n')}
-${layerTables(report.results).map(layerSection).join('\n')}
+<p>${escapeText(machineLine(report.machine))}</p>
+${mainTables(report)
+  .map((table) => section('h3', table))
+  .join('\n')}
+${notes(report)
+  .map((note) => `<p>${escapeText(note)}</p>`)
+  .join('\n')}
+${tablesOfLayers(report)
+  .map((table) => section('h2', table, layerBar(table)))
+  .join('\n')}
 </html>
 `;
 }
 
-function resultTable({ results, ratios }: Report): string {
-  const rows = results.map((result) =>
-    row([
-      ...[nameOf(result), result.mode, String(result.batch), String(result.threads), result.medianMs.toFixed(1)],
-      ...[`${result.marginOfErrorPercent.toFixed(1)} %`, result.imagesPerSecond.toFixed(1), result.gflops.toFixed(1)],
-      ratioOf(result, ratios),
-    ]),
-  );
-  return table(
-    ['implementation', 'mode', 'batch', 'threads', 'median ms', '±', 'img/s', 'GFLOP/s', 'time / ours'],
-    rows,
-  );
+/** @param bar HTML of a last cell of each row */
+function section(
+  heading: string,
+  { title, columns, rows, totals = [] }: Table,
+  bar?: (row: readonly string[]) => string,
+) {
+  const side = columns.map(({ align }) => (align === 'left' ? ' class="left"' : ''));
+  const cells = (texts: readonly string[]) => texts.map((text, i) => `<td${side[i]}>${escapeText(text)}</td>`).join('');
+  const head = columns.map((column, i) => `<th${side[i]}>${escapeText(column.title)}</th>`).join('');
+  const lines = [
+    `<tr>${head}${bar ? '<th></th>' : ''}</tr>`,
+    ...rows.map((row) => `<tr>${cells(row)}${bar ? `<td class="bars">${bar(row)}</td>` : ''}</tr>`),
+    ...totals.map((row) => `<tr class="total">${cells(row)}</tr>`),
+  ];
+  const titled = title === undefined ? '' : `<${heading}>${escapeText(title)}</${heading}>\n`;
+  return `${titled}<table>\n${lines.join('\n')}\n</table>`;
 }
 
-function agreementLine({ of, to, batch, difference, bound, agrees }: Report['agreement'][number]): string {
-  const verdict = agrees ? 'agree' : '<span class="disagrees">disagree</span>';
-  const figures = `max|Δ| / max|ref| = ${difference.toExponential(1)}, allowed ${bound.toExponential(0)}`;
-  return `<p>Logits of ${escapeText(of)} and ${escapeText(to)} at batch ${batch} ${verdict}: ${figures}.</p>`;
-}
-
-function layerSection({ title, rows }: LayerTable): string {
-  const longest = Math.max(...rows.map(({ forward, backward }) => (forward?.ms ?? 0) + (backward?.ms ?? 0)));
-  const legend =
-    '<span class="bar forward" style="width:1em"></span> forward <span class="bar backward" style="width:1em"></span> backward';
-  const titles = ['layer', 'algorithm', 'forward ms', 'GFLOP/s', 'backward ms', 'GFLOP/s', ''];
-  return `<h2>${escapeText(title)}</h2>\n<p>${legend}</p>\n${table(
-    titles,
-    rows.map((layer) => layerLine(layer, longest)),
-  )}`;
-}
-
-function layerLine({ name, forward, backward }: LayerRow, longest: number): string {
-  const bars = (['forward', 'backward'] as const).map((phase) => {
-    const ms = (phase === 'forward' ? forward : backward)?.ms ?? 0;
-    return `<span class="bar ${phase}" style="width:${((ms / longest) * 100).toFixed(2)}%"></span>`;
-  });
-  const figures = [forward, backward].flatMap((timing) => [
-    timing?.ms.toFixed(2) ?? '',
-    timing?.gflops.toFixed(1) ?? '',
-  ]);
-  return row([name, (forward ?? backward)?.algorithm ?? '', ...figures], `<td class="bars">${bars.join('')}</td>`);
-}
-
-function table(titles: readonly string[], rows: readonly string[]): string {
-  return `<table>\n<tr>${titles.map((title) => `<th>${escapeText(title)}</th>`).join('')}</tr>\n${rows.join('\n')}\n</table>`;
-}
-
-/** @param last a cell that is HTML already */
-function row(cells: readonly string[], last = ''): string {
-  return `<tr>${cells.map((cell) => `<td>${escapeText(cell)}</td>`).join('')}${last}</tr>`;
+/** A bar as long as a layer takes, in the colour of its phase. */
+function layerBar({ columns, rows }: Table): (row: readonly string[]) => string {
+  const [phase, ms] = ['phase', 'ms'].map((wanted) => columns.findIndex(({ title }) => title === wanted));
+  const longest = Math.max(...rows.map((row) => Number(row[ms])));
+  return (row) =>
+    `<span class="bar ${row[phase]}" style="width:${((Number(row[ms]) / longest) * 100).toFixed(2)}%"></span>`;
 }
 
 function escapeText(text: string): string {

@@ -11,15 +11,6 @@ import type { Workload } from './workload.js';
 export const modes = ['forward', 'backward', 'step'] as const;
 export type Mode = (typeof modes)[number];
 
-export interface LayerTiming {
-  readonly name: string;
-  readonly op: string;
-  readonly phase: 'forward' | 'backward' | 'update';
-  readonly algorithm: string;
-  readonly ms: number;
-  readonly gflops: number;
-}
-
 export interface Implementation {
   /** 'tandem', 'onnxruntime-node', … */
   readonly name: string;
@@ -27,6 +18,10 @@ export interface Implementation {
   readonly version?: string;
   /** What it computes on: 'wasm', 'cpu', … */
   readonly backend: string;
+  /** Tells several of our own apart: 'plain SIMD'. */
+  readonly variant?: string;
+  /** Whether it stores weights at a loss: its logits are held to a bound of their own, and called lossy. */
+  readonly lossy?: boolean;
   /** Threads that it really has. */
   readonly threads: number;
   readonly modes: readonly Mode[];

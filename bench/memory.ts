@@ -1,16 +1,17 @@
-/** Peak memory of an implementation: a process of its own runs it once and reports. */
-import { fork } from 'node:child_process';
+/** Peak memory of an implementation: a process of its own runs it and reports. */
 import { readFileSync } from 'node:fs';
-import type { BackendName } from '../src/backends/open.js';
 import type { ModelOptions } from '../src/models/options.js';
+import { ask } from './child.js';
 import type { Mode } from './implementation.js';
+import type { OwnSetting } from './tandem.js';
 
 /** What the child is to run. */
 export interface MemoryTask {
   /** 'tandem' or the name of a peer. */
   readonly implementation: string;
   readonly model: { readonly name: string; readonly options: ModelOptions };
-  readonly backend: BackendName;
+  /** Of 'tandem'. */
+  readonly own?: OwnSetting;
   readonly threads: number;
   readonly batch: number;
   readonly mode: Mode;
@@ -18,24 +19,9 @@ export interface MemoryTask {
   readonly folder: string;
 }
 
-export type MemoryReply = { readonly peakRss: number } | { readonly error: string };
-
-/** Bytes that were resident at most while a new process opened the implementation and ran it once. */
+/** Bytes that were resident at most while a new process opened the implementation and ran it twice. */
 export function measurePeakRss(task: MemoryTask): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = fork(new URL('./memoryChild.js', import.meta.url), [JSON.stringify(task)], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    let reply: MemoryReply = { error: 'it ended without an answer' };
-    child.once('error', reject);
-    child.on('message', (message) => {
-      reply = message as MemoryReply;
-    });
-    child.once('close', () => {
-      if ('peakRss' in reply) resolve(reply.peakRss);
-      else reject(new Error(`measuring the memory of ${task.implementation}: ${reply.error}`));
-    });
-  });
+  return ask(new URL('./memoryChild.js', import.meta.url), task, `the memory of ${task.implementation}`);
 }
 
 /**

@@ -1,5 +1,7 @@
 /** What `tandem bench --json` writes. Others' scripts rely on it: fields are added, none renamed. */
-import type { LayerTiming, Mode } from './implementation.js';
+import type { Mode } from './implementation.js';
+import type { LayerTiming } from './layers.js';
+import type { Opening } from './opening.js';
 import type { OpeningTimes } from './tandem.js';
 
 export interface Machine {
@@ -11,8 +13,10 @@ export interface Machine {
   readonly backends: readonly string[];
   /** Of a GPU backend. */
   readonly adapter?: string;
-  /** Largest rate of one core with the engine's own vectors, by a kernel that touches registers only. */
+  /** Largest rate of one core with the engine's own vectors, by a kernel that touches registers only: the most that was seen. */
   readonly peakGflopsPerCore: number;
+  /** Processes that ran or wanted to, on average over the minute before the benchmark: what others had to do. */
+  readonly loadBefore: number;
 }
 
 /** Which figure is meant. */
@@ -21,6 +25,8 @@ export interface Subject {
   readonly model: string;
   readonly mode: Mode;
   readonly backend: string;
+  /** Tells several of our own apart. */
+  readonly variant?: string;
   readonly threads: number;
   readonly batch: number;
 }
@@ -36,7 +42,11 @@ export interface Result extends Subject {
   readonly samplesMs: readonly number[];
   readonly imagesPerSecond: number;
   readonly gflops: number;
-  /** Peak resident memory (10⁶ bytes) of a process that does one such run and nothing else; where it was asked for. */
+  /** The peak of one core as it was before and after this was measured, layers included. The larger counts. */
+  readonly corePeaksGflops: readonly [before: number, after: number];
+  /** Of as many cores as there are threads, with the engine's vectors; native code with wider ones can exceed it. */
+  readonly percentOfPeak: number;
+  /** Peak resident memory (10⁶ bytes) of a process that does two such runs and nothing else; where it was asked for. */
   readonly peakRssMB?: number;
   readonly layers?: readonly LayerTiming[];
 }
@@ -53,6 +63,10 @@ export interface Agreement {
   readonly of: string;
   readonly to: string;
   readonly backend: string;
+  readonly variant?: string;
+  /** Of weights stored at a loss: the difference is its size. */
+  readonly lossy?: boolean;
+  readonly threads: number;
   readonly batch: number;
   readonly difference: number;
   readonly bound: number;
@@ -72,10 +86,19 @@ export interface ColdStart extends OpeningTimes {
 
 export interface Report {
   readonly machine: Machine;
+  /** Algorithms that were forced: op or node → name. */
+  readonly algorithms: Readonly<Record<string, string>>;
   readonly results: readonly Result[];
+  /** Everybody over the first of our own that has as many threads. */
   readonly ratios: readonly Ratio[];
+  /** Each of our own over each peer. */
+  readonly comparisons: readonly Ratio[];
+  /** Our first with the fewest threads over the same with more, in rounds of their own. */
+  readonly scaling: readonly Ratio[];
   readonly agreement: readonly Agreement[];
   readonly coldStart: readonly ColdStart[];
+  /** From a file of weights to a network that is ready to run: ours, then peers that were asked for. */
+  readonly openings: readonly Opening[];
   /** Peers that are not installed here, and why we think so. */
   readonly missing: readonly { readonly implementation: string; readonly reason: string }[];
 }

@@ -16,20 +16,21 @@ export interface Workload {
   readonly inputs: readonly Input[];
 }
 
-/** Batches that runs take in turn. */
+/** Batches that runs take in turn, by default. */
 const inputCount = 3;
 
 /**
- * Batches cut from a row of images [M, C, H, W], each starting one image further on, over and over when M is too small;
+ * `count` batches cut from a row of images [M, C, H, W], each starting one image further on, over and over when M is too small;
  * of noise when none are given. Image i has label i (modulo the number of classes).
  */
-export function workloadOf(model: Model, batch: number, images = noiseImages(model, batch + inputCount - 1)): Workload {
+export function workloadOf(model: Model, batch: number, given?: Float32Array, count = inputCount): Workload {
+  const images = given ?? noiseImages(model, batch + count - 1);
   const size = elements(model.inputShape);
-  const count = images.length / size;
-  const inputs = Array.from({ length: inputCount }, (_, start) => {
+  const available = images.length / size;
+  const inputs = Array.from({ length: count }, (_, start) => {
     const input = { images: new Float32Array(batch * size), labels: new Int32Array(batch) };
     for (let n = 0; n < batch; n++) {
-      const image = (start + n) % count;
+      const image = (start + n) % available;
       input.images.set(images.subarray(image * size, (image + 1) * size), n * size);
       input.labels[n] = image % model.classes;
     }

@@ -13,9 +13,10 @@ export type { Engine, ProgramOptions } from './engine/engine.js';
 export { gradientsGraph, inferenceGraph, lossGraph, stepGraph } from './engine/graphs.js';
 export type { Network } from './engine/network.js';
 export type { AdamSettings, OptimizerSettings, SgdSettings } from './engine/optimizer.js';
-export type { ParameterStore, WeightSource } from './engine/parameters.js';
-export type { LayerProfile, Profile } from './engine/profile.js';
+export type { ParameterStore } from './engine/parameters.js';
+export type { LayerProfile, Profile, StepsProfile } from './engine/profile.js';
 export type { Program } from './engine/program.js';
+export type { Quantisation } from './engine/quantisation.js';
 export type {
   ForwardOptions,
   ForwardResult,
@@ -28,6 +29,7 @@ export type {
   StepOptions,
   VariableInfo,
 } from './engine/types.js';
+export type { WeightArrays, WeightSource, WeightTensors } from './engine/weights.js';
 export * from './errors.js';
 export { loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
@@ -44,6 +46,7 @@ export { GraphBuilder, type NodeOptions, type VariableOptions } from './graph/bu
 export { differentiate, gradientName } from './graph/differentiate.js';
 export type { Graph, Initializer, Node, Value, VariableSpec } from './graph/graph.js';
 export { optimize, withOutputs } from './graph/passes.js';
+export { quantiseLinear } from './graph/quantise.js';
 export { type CaffeAlexnetOptions, caffeAlexnet } from './models/caffeAlexnet.js';
 export type { FamilyOptions } from './models/family.js';
 export type {

@@ -193,6 +193,8 @@ t.test('the command line says what is wrong in one line, with status 2', async (
     [['bench', path('missing.jpg')], /missing\.jpg/],
     [['bench', path('broken.jpg')], /broken\.jpg/],
     [['bench', '--model', 'nonsense'], /there is no preset 'nonsense'/],
+    [['bench', '--algorithm', 'conv2d'], /Expected NAME=VALUE/],
+    [['bench', '--algorithm', 'conv9=im2col'], /no op and no node 'conv9'/],
     [['bench', '--threads', '0'], /'0' is invalid|threads must be/],
   ];
   for (const [args, message] of wrong) {

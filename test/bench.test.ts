@@ -4,7 +4,8 @@ import { relativeDifference } from '../bench/agreement.js';
 import { type BenchmarkOptions, runBenchmark } from '../bench/benchmark.js';
 import { reportPage } from '../bench/html.js';
 import { type Implementation, MissingPeer, type Mode, type Peer, type PeerSetting } from '../bench/implementation.js';
-import { formatReport, layerTables } from '../bench/print.js';
+import { layerTables } from '../bench/layers.js';
+import { formatMarkdown, formatReport } from '../bench/print.js';
 import { type Contender, median, medianRatio, sample } from '../bench/sampler.js';
 import { flopsOf, workloadOf } from '../bench/workload.js';
 import { inferenceGraph } from '../src/engine/graphs.js';
@@ -184,7 +185,7 @@ t.test('report', async (t) => {
     model: tiny,
     batches: [1, 2],
     backends: ['wasm'],
-    threads: 1,
+    threads: [1],
     modes: ['forward', 'backward', 'step'],
     layers: true,
     peers: [fakePeer('fake'), missing],
@@ -247,6 +248,36 @@ t.test('report', async (t) => {
     t.ok(totalMs > 0);
   });
 
+  t.test('what bounds a layer', async (t) => {
+    const forward = report.results.find(({ mode }) => mode === 'forward');
+    const peak = Math.max(...(forward?.corePeaksGflops ?? []));
+    const conv2 = forward?.layers?.find(({ name }) => name === 'conv2');
+    t.ok(conv2 && peak > 0);
+    if (!conv2) return;
+    t.equal(conv2.percentOfPeak, (conv2.gflops / peak) * 100);
+    t.equal(conv2.gbPerSecond, conv2.bytes / conv2.ms / 1e6);
+    t.ok((conv2.gemmGflops ?? 0) > conv2.gflops, 'the product inside is faster than the layer with its packing');
+    t.equal(conv2.gemmPercentOfPeak, ((conv2.gemmGflops ?? 0) / peak) * 100);
+    const pool1 = forward?.layers?.find(({ name }) => name === 'pool1');
+    t.ok(pool1 && pool1.bytes > 0 && pool1.gemmGflops === undefined);
+
+    const backward = report.results.find(({ mode }) => mode === 'backward');
+    const { ops = [], ms = 0 } = backward?.layers?.find(({ name }) => name === 'conv2') ?? {};
+    t.strictSame(ops.map(({ op }) => op).sort(), ['conv2dBiasGradient', 'conv2dDataGradient', 'conv2dWeightGradient']);
+    t.ok(ops.every((op) => op.ms < ms));
+  });
+
+  t.test('Markdown', async (t) => {
+    const lines = formatMarkdown({ ...report, missing: [{ implementation: 'x', reason: 'none' }] }).split('\n');
+    t.ok(lines.includes('not measured: none'));
+    const logits = lines.find((line) => line.startsWith('| logits of')) ?? '';
+    t.match(logits, 'max\\|Δ\\|', 'a bar inside a cell is no border');
+    const head = lines.find((line) => line.startsWith('| layer')) ?? '';
+    const cells = (line: string) => line.split(/(?<!\\)\|/).length;
+    t.ok(lines.some((line) => line.startsWith('| total | update |')));
+    for (const line of lines.filter((line) => /^\| (conv|pool|total)/.test(line))) t.equal(cells(line), cells(head));
+  });
+
   t.test('text', async (t) => {
     const text = formatReport(report);
     for (const part of [
@@ -266,6 +297,106 @@ t.test('report', async (t) => {
     t.match(page, 'a &lt; b &amp; c');
     t.equal(page.match(/<h2>/g)?.length, 2, 'a table of layers for each batch size');
     t.notMatch(page, /<script|src=|href=/);
+  });
+
+  t.test('several numbers of threads, several SIMD levels', async (t) => {
+    const { results, scaling, comparisons, agreement } = await runBenchmark({
+      ...options,
+      batches: [1],
+      modes: ['forward'],
+      layers: false,
+      simd: ['auto', 'plain'],
+      threads: [2, 1],
+      peers: [fakePeer('fake')],
+    });
+    const subjects = results.map(({ implementation, variant, threads }) => [implementation, variant, threads]);
+    const best = results[0].variant;
+    t.strictSame(subjects, [
+      ['tandem', best, 2],
+      ['tandem', 'plain SIMD', 2],
+      ['fake', undefined, 2],
+      ['tandem', best, 1],
+      ['tandem', 'plain SIMD', 1],
+      ['fake', undefined, 2],
+    ]);
+    t.strictSame(
+      scaling.map(({ of, to }) => [of.threads, to.threads]),
+      [[1, 2]],
+    );
+    t.strictSame(
+      comparisons.map(({ of, to }) => [of.variant, of.threads, to.implementation]),
+      [2, 1].flatMap((threads) => [best, 'plain SIMD'].map((variant) => [variant, threads, 'fake'])),
+    );
+    const own = agreement.filter(({ of }) => of === 'tandem');
+    t.ok(own.length === 2 && own.every(({ agrees }) => agrees), 'the same weights');
+  });
+
+  t.test('int16 weights stand beside float32, forward only, and are called lossy', async (t) => {
+    const lossy = await runBenchmark({ ...options, batches: [1], linearWeights: 'int16', peers: [fakePeer('fake')] });
+    const variant = 'int16 linear weights, lossy';
+    const subjects = lossy.results.map(({ implementation, mode, ...rest }) => [implementation, mode, rest.variant]);
+    t.strictSame(subjects.slice(0, 2), [
+      ['tandem', 'forward', undefined],
+      ['tandem', 'forward', variant],
+    ]);
+    t.strictSame(
+      subjects.filter(([, mode, lossyVariant]) => mode !== 'forward' && lossyVariant),
+      [],
+    );
+    t.match(
+      lossy.comparisons.filter(({ of }) => of.mode === 'forward').map(({ of, to }) => [of.variant, to.implementation]),
+      [
+        [undefined, 'fake'],
+        [variant, 'fake'],
+      ],
+    );
+    const [own] = lossy.agreement;
+    t.match(own, { of: 'tandem', variant, lossy: true, bound: 1e-3, agrees: true });
+    t.ok(own.difference > 1e-7, String(own.difference));
+    t.match(formatReport(lossy), /tandem \(int16 linear weights, lossy\).* lossy\n/);
+  });
+
+  t.test('forced algorithms', async (t) => {
+    const once: BenchmarkOptions = { ...options, batches: [1], modes: ['forward'], peers: [] };
+    const { algorithms, results } = await runBenchmark({ ...once, algorithms: { fc8: 'panels' } });
+    t.strictSame(algorithms, { fc8: 'panels' });
+    const layers = results[0].layers ?? [];
+    t.equal(layers.find(({ name }) => name === 'fc8')?.algorithm, 'panels');
+    t.equal(layers.find(({ name }) => name === 'fc7')?.algorithm, 'rows');
+    await t.rejects(runBenchmark({ ...once, algorithms: { fc9: 'panels' } }), /no op and no node 'fc9'.*fc8/);
+    await t.rejects(
+      runBenchmark({ ...once, algorithms: { linearDataGradient: 'guess' } }),
+      /linearDataGradient has no algorithm 'guess' \(there are: /,
+    );
+  });
+
+  t.test('opening a file of weights', async (t) => {
+    const peer = fakePeer('onnxruntime-node');
+    const { openings } = await runBenchmark({
+      ...options,
+      batches: [2],
+      modes: ['forward'],
+      layers: false,
+      peers: [peer],
+    });
+    t.strictSame(
+      openings.map(({ implementation, batch, threads }) => [implementation, batch, threads]),
+      [
+        ['tandem', 2, 1],
+        ['onnxruntime-node', 2, 1],
+      ],
+    );
+    const [ours, theirs] = openings;
+    for (const { samplesMs, medianMs, minMs, firstRunMs, fileMB } of openings) {
+      t.ok(samplesMs.length > 2 && minMs > 0 && minMs <= medianMs && firstRunMs > 0 && fileMB > 0);
+    }
+    t.equal(ours.ratio, undefined);
+    t.ok((theirs.ratio ?? 0) > 0);
+    t.match(
+      formatReport({ ...report, openings }),
+      /open caffe-alexnet, .* batch 2: ours .*, onnxruntime-node .* ratio \d/,
+    );
+    t.strictSame(report.openings, [], 'only next to a peer that opens a file too');
   });
 
   t.test('without layers and peers', async (t) => {

@@ -9,6 +9,7 @@ import {
 } from '../src/ops/conv2d.js';
 import { type Attributes, exactAccuracy, type Judged, type Op, type Tensor64 } from '../src/ops/define.js';
 import type { WinogradName } from '../src/ops/lib/winograd.js';
+import { deviation } from '../src/verify/compare.js';
 import { caught, within } from './support/bounds.js';
 import { random } from './support/tensors.js';
 import { type Dropped, dataGradient32, forward32, weightGradient32 } from './support/winograd.js';
@@ -96,3 +97,19 @@ for (const { name, x: xShape, w: wShape, given } of examples) {
     }
   }
 }
+
+t.test('a NaN or an infinity is spread, not lost', (t) => {
+  const given = { padding: 1 };
+  const [x, w, dy] = [random([1, 3, 13, 13], 1), random([2, 3, 3, 3], 2), random([1, 2, 13, 13], 3)];
+  x.data[40] = Number.NaN;
+  x.data[300] = Number.POSITIVE_INFINITY;
+  const g = conv2dGeometry('conv2d', conv2d.attributes(given), x.shape, w.shape);
+  const forward = { ...judge(conv2d, 'winograd43', [x, w], given), spreads: true };
+  t.ok(deviation(Float32Array.from(forward32('winograd43', g, x.data, w.data)), forward).ratio <= 1);
+  t.ok(deviation(Float32Array.from(forward.data), forward).ratio <= 1, 'the plain formula, rounded, passes too');
+  t.ok(forward.bound.filter(Number.isFinite).length > 100, 'over tiles only');
+  const weights = { ...given, kernelSize: [3, 3] };
+  const dw = { ...judge(conv2dWeightGradient, 'winograd53', [dy, x], weights), spreads: true };
+  t.ok(deviation(Float32Array.from(weightGradient32('winograd53', g, dy.data, x.data)), dw).ratio <= 1);
+  t.end();
+});

@@ -392,7 +392,8 @@ t.test('programs make room for one another', async (t) => {
       live++;
       compiled.push(graph.name);
       const program = await backend.compile(graph, variables, options);
-      return { graph, plan: program.plan, run: program.run.bind(program), free: () => void live-- };
+      const { run, prepare } = program;
+      return { graph, plan: program.plan, run: run.bind(program), prepare, free: () => void live-- };
     },
   };
   const programs = new ProgramCache(small, new ParameterStore(small, 1), {});

@@ -66,8 +66,8 @@ t.test('algorithms follow from shapes, never from the number of threads', async 
 
 t.test('inference packs convolution weights once, training in each step', async (t) => {
   const inference = lower(inferenceGraph(caffeAlexnet(), 1), { threads: 2 });
-  t.same(kernels(inference.preparation), Array(5).fill('packWeights'));
-  t.notOk(kernels(inference.steps).includes('packWeights'));
+  t.same(kernels(inference.preparation), Array(5).fill('winogradFilter'));
+  t.notOk(kernels(inference.steps).includes('winogradFilter'));
   t.equal(inference.buffers.filter(({ home }) => home === 'packed').length, 5);
   const all = inferenceGraph(caffeAlexnet(), 1)
     .values.filter(({ kind }) => kind === 'variable')
@@ -75,7 +75,7 @@ t.test('inference packs convolution weights once, training in each step', async 
   const training = lower(stepGraph(caffeAlexnet(), 1, all, {}), { threads: 2 });
   t.equal(training.preparation.length, 0);
   t.equal(
-    kernels(training.steps).filter((kernel) => kernel === 'packWeights').length,
+    kernels(training.steps).filter((kernel) => kernel === 'winogradFilter').length,
     5 + 4,
     'and four data gradients',
   );

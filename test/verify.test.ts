@@ -2,6 +2,7 @@ import t from 'tap';
 import { openReferenceBackend } from '../src/backends/reference/index.js';
 import { ArgumentError } from '../src/errors.js';
 import { exactAccuracy } from '../src/ops/define.js';
+import { winograds } from '../src/ops/lib/winograd.js';
 import { ops } from '../src/ops/registry.js';
 import { caseKey } from '../src/verify/case.js';
 import { bluntness, deviation, disagreement, identical } from '../src/verify/compare.js';
@@ -77,9 +78,11 @@ t.test('content is drawn from the name of the case', async (t) => {
 t.test('a bound has teeth: never above 1e-3 of the largest result', async (t) => {
   for (const one of selectCases({ quick: true })) {
     for (const check of trace(one)) {
-      for (const judged of check.judge(exactAccuracy)) {
-        const blunt = bluntness(judged);
-        if (blunt) t.fail(`${one.op.name} ${one.name} ${check.quantity}: ${blunt}`);
+      for (const algorithm of ['default', ...(check.node.op.bounds ? Object.keys(winograds) : [])]) {
+        for (const judged of check.judge(exactAccuracy, algorithm)) {
+          const blunt = bluntness(judged);
+          if (blunt) t.fail(`${one.op.name} ${one.name} ${check.quantity} ${algorithm}: ${blunt}`);
+        }
       }
     }
   }
@@ -112,6 +115,14 @@ t.test('comparing', async (t) => {
   t.equal(deviation(f32(1), judged([0], [Infinity])).ratio, worst, 'beyond an infinity a result is exact');
   t.equal(disagreement(f32(1), f32(2), [judged([1], [1]), judged([1], [3])]).ratio, 0.25, 'two bounds add up');
   t.equal(disagreement(f32(1), f32(1.25), undefined).ratio, worst);
+  const spread = (expected: number, bound: number) => ({ ...judged([expected], [bound]), spreads: true });
+  for (const result of [1, Infinity, Number.NaN]) {
+    t.equal(deviation(f32(result), spread(0, Number.NaN)).ratio, 0, `${result} beside a NaN`);
+    t.equal(deviation(f32(result), spread(0, 1e-3)).ratio > 1, true, `${result} elsewhere`);
+  }
+  t.equal(deviation(f32(-Infinity), spread(Number.NaN, Number.NaN)).ratio, 0, 'what is not finite may change its kind');
+  t.equal(deviation(f32(1), spread(Infinity, Infinity)).ratio, worst, 'but not vanish');
+  t.equal(disagreement(f32(1), f32(Number.NaN), [judged([1], [1]), spread(1, Number.NaN)]).ratio, 0);
   t.ok(identical(f32(Number.NaN, 1), f32(Number.NaN, 1)));
   t.notOk(identical(f32(0), f32(-0)));
 });

@@ -1,9 +1,9 @@
 /**
  * Packing: what turns a convolution or a matrix product into linear streams for the microkernels.
  */
-import { pointer, shareStart, word } from './args';
+import { at, lineStart, pointer, shareStart, word } from './args';
 import { tileCount, tileStart } from './gemm';
-import { laneMask } from './simd';
+import { laneMask, zero } from './simd';
 
 /**
  * Packs weights into tiles for `outerTile`: for each group and each tile of rows [depth][rows of the tile], with depth
@@ -83,28 +83,19 @@ export function packPanels(args: usize, thread: i32, threads: i32): void {
 }
 
 /**
- * Packs a matrix [rows][columns] into tiles of rows for `outerTile`, with depth running over the columns: [columns][rows of
- * the tile] each.
+ * Packs the rows of a matrix [rows][columns] into panels [rows / 8][columns][8], as many as are whole. Threads share out the columns.
  *
  * Arguments: source, destination, rows, columns.
  */
-export function packTiles(args: usize, thread: i32, threads: i32): void {
-  const source = pointer(args, 0);
-  const destination = pointer(args, 1);
-  const rows = word(args, 2);
+export function packRowPanels(args: usize, thread: i32, threads: i32): void {
+  const panels = word(args, 2) >> 3;
   const columns = word(args, 3);
-  const tiles = tileCount(rows);
-  const last = shareStart(tiles, thread + 1, threads);
-  for (let tile = shareStart(tiles, thread, threads); tile < last; tile++) {
-    const start = tileStart(rows, tiles, tile);
-    const height = tileStart(rows, tiles, tile + 1) - start;
-    let to = destination + (<usize>(start * columns) << 2);
-    for (let column = 0; column < columns; column++) {
-      for (let row = 0; row < height; row++) {
-        store<f32>(to, load<f32>(source + (<usize>((start + row) * columns + column) << 2)));
-        to += 4;
-      }
-    }
+  const stride = <usize>columns << 2;
+  const first = lineStart(columns, thread, threads);
+  const count = lineStart(columns, thread + 1, threads) - first;
+  for (let panel = 0; panel < panels; panel++) {
+    const from = at(pointer(args, 0) + <usize>(panel << 3) * stride, first);
+    packColumns(from, stride, count, 8, 1, pointer(args, 1) + (<usize>(panel * columns + first) << 5));
   }
 }
 
@@ -118,6 +109,38 @@ export function packBlock(from: usize, stride: usize, rows: i32, columns: i32, c
       const left = columns - (panel << 3);
       v128.store(target, left >= 4 ? v128.load(source) : v128.and(v128.load(source), laneMask(left)));
       v128.store(target, left >= 8 ? v128.load(source, 16) : v128.and(v128.load(source, 16), laneMask(left - 4)), 16);
+    }
+  }
+}
+
+/** As `packBlock` for a matrix that lies transposed: each of its `columns` is a row, `stride` bytes after the one before. */
+export function packColumns(from: usize, stride: usize, rows: i32, columns: i32, count: i32, to: usize): void {
+  for (let column = 0; column < count << 3; column += 4) {
+    const panel = to + <usize>(column >> 3) * (<usize>rows << 5) + <usize>((column & 4) << 2);
+    const left = columns - column;
+    const c0 = from + <usize>column * stride;
+    const c1 = c0 + stride;
+    const c2 = c1 + stride;
+    const c3 = c2 + stride;
+    const whole = left >= 4 ? rows & ~3 : 0;
+    let k = 0;
+    for (; k < whole; k += 4) {
+      const x0 = v128.load(at(c0, k)), x1 = v128.load(at(c1, k)), x2 = v128.load(at(c2, k)), x3 = v128.load(at(c3, k));
+      const low01 = v128.shuffle<f32>(x0, x1, 0, 4, 1, 5), high01 = v128.shuffle<f32>(x0, x1, 2, 6, 3, 7);
+      const low23 = v128.shuffle<f32>(x2, x3, 0, 4, 1, 5), high23 = v128.shuffle<f32>(x2, x3, 2, 6, 3, 7);
+      const row = panel + (<usize>k << 5);
+      v128.store(row, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
+      v128.store(row, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), 32);
+      v128.store(row, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), 64);
+      v128.store(row, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), 96);
+    }
+    for (; k < rows; k++) {
+      let v = zero();
+      if (left > 0) v = v128.load32_zero(at(c0, k));
+      if (left > 1) v = f32x4.replace_lane(v, 1, load<f32>(at(c1, k)));
+      if (left > 2) v = f32x4.replace_lane(v, 2, load<f32>(at(c2, k)));
+      if (left > 3) v = f32x4.replace_lane(v, 3, load<f32>(at(c3, k)));
+      v128.store(panel + (<usize>k << 5), v);
     }
   }
 }

@@ -20,14 +20,15 @@ import { convTranspose2d } from '../convTranspose2d';
 import { dropout } from '../dropout';
 import { leakyRelu, leakyReluGradient } from '../leakyRelu';
 import {
-  linearBiasGradient, linearDataGradientPanels, linearDataGradientRows, linearPanels, linearRows, linearWeightGradient,
+  linearBiasGradient, linearDataGradient, linearPanels, linearRows, linearWeightGradient,
 } from '../linear';
+import { linearInt16Panels, linearInt16Rows } from '../linearInt16';
 import { local2d, local2dDataGradient, local2dWeightGradient } from '../local2d';
 import { logSoftmax, logSoftmaxGradient } from '../logSoftmax';
 import { lrn, lrnGradient } from '../lrn';
 import { lrnWithin, lrnWithinGradient } from '../lrnWithin';
 import { matMul } from '../matMul';
-import { maxPool, maxPoolGradient } from '../maxPool';
+import { maxPool, maxPoolGradient, maxPoolGradientAll } from '../maxPool';
 import { meanSquaredError, meanSquaredErrorGradient } from '../meanSquaredError';
 import { relu, reluGradient } from '../relu';
 import { scale } from '../scale';
@@ -38,7 +39,8 @@ import { split, splitGradient } from '../split';
 import { tanh, tanhGradient } from '../tanh';
 import { barrier } from './barrier';
 import { now } from './clock';
-import { packPanels, packTiles, packWeights } from './pack';
+import { drawInitial } from './draw';
+import { packPanels, packRowPanels, packWeights } from './pack';
 import { productBytes, sumProducts } from './product';
 import { winogradInput, winogradMultiply, winogradOutput } from './winograd';
 import { winogradFilter, winogradFilterGradient } from './winogradFilter';
@@ -46,9 +48,10 @@ import { winogradGradientInput, winogradGradientOutput, winogradWeightGradient }
 
 /** Read by the lowering under these names, through the module's exports. */
 export enum Kernel {
+  drawInitial,
   packWeights,
   packPanels,
-  packTiles,
+  packRowPanels,
   convolve,
   convolveWeightGradient,
   convolveBiasGradient,
@@ -63,10 +66,11 @@ export enum Kernel {
   convTranspose2d,
   linearRows,
   linearPanels,
-  linearDataGradientRows,
-  linearDataGradientPanels,
+  linearDataGradient,
   linearWeightGradient,
   linearBiasGradient,
+  linearInt16Rows,
+  linearInt16Panels,
   relu,
   reluGradient,
   local2d,
@@ -83,6 +87,7 @@ export enum Kernel {
   matMul,
   maxPool,
   maxPoolGradient,
+  maxPoolGradientAll,
   dropout,
   softmax,
   softmaxGradient,
@@ -118,9 +123,10 @@ export enum Kernel {
 
 function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
   switch (kernel) {
+    case Kernel.drawInitial: drawInitial(args, thread, threads); break;
     case Kernel.packWeights: packWeights(args, thread, threads); break;
     case Kernel.packPanels: packPanels(args, thread, threads); break;
-    case Kernel.packTiles: packTiles(args, thread, threads); break;
+    case Kernel.packRowPanels: packRowPanels(args, thread, threads); break;
     case Kernel.convolve: convolve(args, thread, threads); break;
     case Kernel.convolveWeightGradient: convolveWeightGradient(args, thread, threads); break;
     case Kernel.convolveBiasGradient: convolveBiasGradient(args, thread, threads); break;
@@ -135,10 +141,11 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.convTranspose2d: convTranspose2d(args, thread, threads); break;
     case Kernel.linearRows: linearRows(args, thread, threads); break;
     case Kernel.linearPanels: linearPanels(args, thread, threads); break;
-    case Kernel.linearDataGradientRows: linearDataGradientRows(args, thread, threads); break;
-    case Kernel.linearDataGradientPanels: linearDataGradientPanels(args, thread, threads); break;
+    case Kernel.linearDataGradient: linearDataGradient(args, thread, threads); break;
     case Kernel.linearWeightGradient: linearWeightGradient(args, thread, threads); break;
     case Kernel.linearBiasGradient: linearBiasGradient(args, thread, threads); break;
+    case Kernel.linearInt16Rows: linearInt16Rows(args, thread, threads); break;
+    case Kernel.linearInt16Panels: linearInt16Panels(args, thread, threads); break;
     case Kernel.relu: relu(args, thread, threads); break;
     case Kernel.reluGradient: reluGradient(args, thread, threads); break;
     case Kernel.local2d: local2d(args, thread, threads); break;
@@ -155,6 +162,7 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
     case Kernel.matMul: matMul(args, thread, threads); break;
     case Kernel.maxPool: maxPool(args, thread, threads); break;
     case Kernel.maxPoolGradient: maxPoolGradient(args, thread, threads); break;
+    case Kernel.maxPoolGradientAll: maxPoolGradientAll(args, thread, threads); break;
     case Kernel.dropout: dropout(args, thread, threads); break;
     case Kernel.softmax: softmax(args, thread, threads); break;
     case Kernel.softmaxGradient: softmaxGradient(args, thread, threads); break;

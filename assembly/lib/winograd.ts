@@ -240,8 +240,10 @@ function gatherQuad(args: usize, map: i32, top: i32, channel: i32, rows: i32, co
   const p1 = present > 1 ? p0 + plane : p0;
   const p2 = present > 2 ? p1 + plane : p0;
   const p3 = present > 3 ? p2 + plane : p0;
-  const begin = min(left, columns);
-  const count = min(columns - begin, width);
+  // Padding is negative where a data gradient does not read the first columns.
+  const begin = min(max(0, left), columns);
+  const skipped = max(0, -left);
+  const count = max(0, min(columns - begin, width - skipped));
   for (let i = 0; i < rows; i++, to += <usize>columns << 4) {
     const y = top + i - word(args, 13);
     if (y < 0 || y >= height) {
@@ -250,7 +252,7 @@ function gatherQuad(args: usize, map: i32, top: i32, channel: i32, rows: i32, co
     }
     memory.fill(to, 0, <usize>begin << 4);
     const inner = to + (<usize>begin << 4);
-    const row = <usize>(y * width) << 2;
+    const row = <usize>(y * width + skipped) << 2;
     for (let x = 0; x < count; x += 4) {
       // The last four pixels are read together, some of them again; a row of fewer is read past its end.
       const first = <usize>(count < 4 ? 0 : min(x, count - 4));

@@ -3,11 +3,11 @@
  * `Executable`. Everything a caller could want to know of the device is in `info`; nobody outside `src/backends` tests
  * for a backend's name.
  */
-import type { Graph, Node } from '../graph/graph.js';
+import type { Graph, Initializer, Node } from '../graph/graph.js';
 import type { Accuracy, TensorType } from '../ops/define.js';
 import type { Plan } from '../plan/plan.js';
 
-export type TypedArray = Float32Array | Int32Array | Uint8Array;
+export type TypedArray = Float32Array | Int32Array | Int16Array | Uint8Array;
 
 export interface BackendInfo {
   readonly name: string;
@@ -24,11 +24,21 @@ export interface BackendInfo {
   readonly nonFinite: boolean;
 }
 
+/** Fills `into` with elements of a tensor, from element `offset` on. */
+export type ReadElements = (into: Float32Array, offset: number) => Promise<void>;
+
 /** Device memory of one variable, outliving the programs that use it. */
 export interface Storage {
   readonly type: TensorType;
   write(data: TypedArray): Promise<void>;
-  /** Copies the content out, into `into` when given. */
+  /**
+   * Takes its content, as float32, from `read`, which is called for the whole or for pieces, one after another, with device memory itself
+   * to write to where that can be. No program may use the storage meanwhile; when `read` fails its content is undefined.
+   */
+  load(read: ReadElements): Promise<void>;
+  /** Takes the content that `initialValues` gives, bit for bit; of a float32 variable. */
+  draw(init: Initializer, seed: number, name: string): Promise<void>;
+  /** Copies the content out as float32, into `into` when given. */
   read(into?: Float32Array): Promise<Float32Array>;
   free(): void;
 }
@@ -70,6 +80,8 @@ export interface Executable {
   readonly plan: Plan;
   /** Inputs by name; throws an InputError when one is missing or has the wrong length or element type. */
   run(inputs: Readonly<Record<string, TypedArray>>, options?: RunOptions): Promise<RunResult>;
+  /** Does what the next run would do before its first step, so that it starts at once: packs variables. */
+  prepare(): Promise<void>;
   free(): void;
 }
 

@@ -4,7 +4,13 @@ import type { Graph } from '../graph/graph.js';
 import { type DType, elements, formatShape } from '../ops/define.js';
 import type { RunOptions, TypedArray } from './backend.js';
 
-const arrayOf = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const satisfies Record<DType, unknown>;
+/** The array that holds a tensor of an element type. */
+export const arrayOf = {
+  f32: Float32Array,
+  i32: Int32Array,
+  i16: Int16Array,
+  u8: Uint8Array,
+} as const satisfies Record<DType, unknown>;
 
 /** Throws an InputError unless every input of the graph is there with its length and element type. */
 export function checkInputs(graph: Graph, inputs: Readonly<Record<string, TypedArray>>): void {

@@ -1,14 +1,14 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { runBenchmark } from '../../bench/benchmark.js';
 import { reportPage } from '../../bench/html.js';
 import { type Mode, modes } from '../../bench/implementation.js';
 import { peers } from '../../bench/peers/index.js';
-import { formatReport } from '../../bench/print.js';
-import { type BackendName, backendNames } from '../backends/open.js';
+import { formatMarkdown, formatReport } from '../../bench/print.js';
+import { type BackendName, backendNames, type SimdLevel, simdLevels } from '../backends/open.js';
 import { loadImages } from '../data/preprocess.js';
 import { writeAtomically } from '../formats/atomicFile.js';
 import { preset } from '../models/presets.js';
-import { wholeNumber, wholeNumbers, words } from './lib/options.js';
+import { assignment, wholeNumber, wholeNumbers, words } from './lib/options.js';
 import { exit, expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
 
@@ -19,7 +19,10 @@ interface BenchCommandOptions {
   readonly model: string;
   readonly batch?: readonly number[];
   readonly backend: readonly BackendName[];
-  readonly threads?: number;
+  readonly simd?: readonly SimdLevel[];
+  readonly linearWeights: 'float32' | 'int16';
+  readonly threads?: readonly number[];
+  readonly algorithm?: Readonly<Record<string, string>>;
   readonly mode: readonly Mode[];
   readonly layers: boolean;
   readonly peers?: boolean;
@@ -27,6 +30,7 @@ interface BenchCommandOptions {
   readonly rounds?: number;
   readonly json?: string;
   readonly html?: string;
+  readonly markdown?: string;
 }
 
 /** `tandem bench` */
@@ -41,7 +45,29 @@ export function benchCommand(): Command {
       wholeNumbers(1),
     )
     .option('--backend <list>', `any of ${backendNames.join(', ')}`, words(backendNames), ['wasm'])
-    .option('--threads <n>', 'threads of everybody; those of this machine by default', wholeNumber(1))
+    .option(
+      '--simd <list>',
+      `any of ${simdLevels.join(', ')}: a network for each; the best of this machine by default`,
+      words(simdLevels),
+    )
+    .addOption(
+      new Option(
+        '--linear-weights <storage>',
+        'int16 adds a network that stores its fully connected weights so: at a loss, which is shown, and forward only',
+      )
+        .choices(['float32', 'int16'])
+        .default('float32'),
+    )
+    .option(
+      '--threads <list>',
+      'threads of everybody; those of this machine by default; several are measured one after the other, and compared',
+      wholeNumbers(1),
+    )
+    .option(
+      '--algorithm <op=name>',
+      "force an algorithm of an op, or of one node ('conv2=im2col'); may be repeated (tandem plan shows the names)",
+      assignment,
+    )
     .option('--mode <list>', `any of ${modes.join(', ')}`, words(modes), ['forward', 'backward'])
     .option('--layers', 'time every layer (the default)', true)
     .option('--no-layers', 'whole networks only')
@@ -56,12 +82,13 @@ export function benchCommand(): Command {
     .option('--rounds <n>', 'samples of each figure; as many as fit into a few seconds by default', wholeNumber(2))
     .option('--json <file>', "write all figures to a file ('-': standard output)")
     .option('--html <file>', 'write a page with a bar for each layer')
+    .option('--markdown <file>', 'write the tables as Markdown')
     .action(runBench);
 }
 
 async function runBench(paths: readonly string[], options: BenchCommandOptions): Promise<void> {
   const quiet = options.json === '-';
-  for (const path of [options.json, options.html]) if (path !== undefined) await expectFolder(path);
+  for (const path of [options.json, options.html, options.markdown]) if (path !== undefined) await expectFolder(path);
   const model = preset(options.model);
   const images = paths.length > 0 ? await loadImages(paths, model.preprocessing) : undefined;
   const batches = options.batch ?? (images ? [paths.length] : defaultBatches);
@@ -73,7 +100,10 @@ async function runBench(paths: readonly string[], options: BenchCommandOptions):
       model,
       batches,
       backends: options.backend,
+      simd: options.simd,
+      linearWeights: options.linearWeights,
       threads: options.threads,
+      algorithms: options.algorithm,
       modes: options.mode,
       layers: options.layers,
       peers: options.peers ? peers : [],
@@ -85,14 +115,16 @@ async function runBench(paths: readonly string[], options: BenchCommandOptions):
     progress.stop();
     if (!quiet) print(formatReport(report));
     if (options.json !== undefined) await writeJson(options.json, report);
-    if (options.html !== undefined) {
-      const page = new TextEncoder().encode(reportPage(report));
-      await writeAtomically(options.html, (write) => write(page));
-    }
+    if (options.html !== undefined) await writeText(options.html, reportPage(report));
+    if (options.markdown !== undefined) await writeText(options.markdown, formatMarkdown(report));
     if (report.agreement.some(({ agrees }) => !agrees)) process.exitCode = exit.checkFailed;
   } finally {
     progress.stop();
   }
+}
+
+function writeText(path: string, text: string): Promise<void> {
+  return writeAtomically(path, (write) => write(new TextEncoder().encode(text)));
 }
 
 /** How pictures and batch sizes go together. */

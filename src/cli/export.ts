@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { inferenceGraph } from '../engine/graphs.js';
-import { initialValues } from '../engine/random.js';
 import { ArgumentError } from '../errors.js';
 import { openWeights } from '../formats/network.js';
 import { type WeightReader, writeOnnx } from '../formats/onnx.js';
 import type { Graph } from '../graph/graph.js';
+import { initialValues } from '../graph/initialValues.js';
 import { weightsMetadata } from '../models/metadata.js';
 import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';

@@ -5,9 +5,10 @@ import type { Graph } from '../graph/graph.js';
 import type { NetworkDefinition } from './definition.js';
 import { checkCount } from './inputs.js';
 import { Network } from './network.js';
-import { ParameterStore, type WeightSource } from './parameters.js';
+import { ParameterStore } from './parameters.js';
 import { Program } from './program.js';
 import type { NetworkOptions } from './types.js';
+import type { WeightSource } from './weights.js';
 
 export type EngineOptions = BackendOptions;
 

@@ -49,6 +49,12 @@ export function checkCount(name: string, value: number, least = 0): number {
   return value;
 }
 
+/** One of a few words, or an ArgumentError. */
+export function checkWord<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  throw new ArgumentError(`${name} must be one of ${allowed.join(', ')}, got ${value}`);
+}
+
 /** A finite number that is not negative, or an ArgumentError. */
 export function checkRate(value: number): number {
   if (!Number.isFinite(value) || value < 0) {

@@ -2,16 +2,19 @@ import type { Backend, Executable, RunOptions, RunResult, TypedArray } from '../
 import { ArgumentError, TandemError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import { gradientName } from '../graph/differentiate.js';
+import type { Graph } from '../graph/graph.js';
+import { quantiseLinear } from '../graph/quantise.js';
+import { split64 } from '../ops/lib/philox.js';
 import type { Plan } from '../plan/plan.js';
 import type { NetworkDefinition } from './definition.js';
 import { gradientsGraph, inferenceGraph, lossGraph, lossSeed, stepGraph } from './graphs.js';
-import { checkCount, checkImages, checkLabels, checkRate } from './inputs.js';
+import { checkCount, checkImages, checkLabels, checkRate, checkWord } from './inputs.js';
 import { topAccuracy } from './metrics.js';
 import { countsSteps, type OptimizerSettings, stateNames, withChanges } from './optimizer.js';
-import { ParameterStore, type WeightSource } from './parameters.js';
-import { foldLayers, median, type Profile } from './profile.js';
+import { ParameterStore } from './parameters.js';
+import { foldLayers, median, type Profile, type StepTimes } from './profile.js';
 import { ProgramCache } from './programs.js';
-import { split64 } from './random.js';
+import type { Quantisation } from './quantisation.js';
 import type {
   ForwardOptions,
   ForwardResult,
@@ -24,6 +27,7 @@ import type {
   StepOptions,
   VariableInfo,
 } from './types.js';
+import type { WeightSource } from './weights.js';
 
 /**
  * A model with its parameters on a backend. Any batch size will do: it is read off the length of `images`, and the
@@ -38,6 +42,8 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   private readonly optimizer: OptimizerSettings;
   private readonly defaultRate: number;
   private readonly nodeNames: readonly string[];
+  /** Whether the weights of fully connected layers are stored as int16. */
+  private readonly int16: boolean;
   private frozenNames: ReadonlySet<string> = new Set();
   private steps = 0;
   /** The last of the calls under way. */
@@ -56,11 +62,12 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     this.seed = checkCount('seed', options.seed ?? 1);
     this.defaultRate = checkRate(options.learningRate ?? model.recipe?.learningRate ?? 0.01);
     this.optimizer = withChanges(model.recipe?.optimizer, options.optimizer);
+    this.int16 = checkWord('linearWeights', options.linearWeights ?? 'float32', ['float32', 'int16']) === 'int16';
     const smallest = lossGraph(model, 1, false);
     this.nodeNames = smallest.nodes.map(({ name }) => name).filter((name) => name !== 'loss');
     this.store = new ParameterStore(backend, this.seed);
-    this.store.declare(smallest);
-    this.store.declare(stateGraph(model.name, this.store, this.optimizer));
+    this.store.declare(this.stored(smallest));
+    if (!this.int16) this.store.declare(stateGraph(model.name, this.store, this.optimizer));
     this.programs = new ProgramCache(backend, this.store, { algorithms: options.algorithms });
     this.freeze(options.frozen ?? []);
   }
@@ -73,6 +80,11 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   /** Parameters in the order of the layers; their content is read and written by name. */
   get parameters(): readonly VariableInfo[] {
     return this.describe('parameter');
+  }
+
+  /** What the weights that are stored as int16 lost when they were last written; empty without `linearWeights: 'int16'`. */
+  get quantisation(): readonly Quantisation[] {
+    return this.store.quantisation();
   }
 
   /** The optimizer's variables, zero before the first step. With `parameters` and `stepCounter` they are all that resuming needs. */
@@ -130,9 +142,10 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
    *
    * @param images [N, C, H, W]
    * @param labels N class indices
-   * @throws InputError for images or labels that cannot be
+   * @throws InputError for images or labels that cannot be, ArgumentError for a network with int16 weights
    */
   async step(images: Float32Array, labels: ArrayLike<number>, options: StepOptions = {}): Promise<Step> {
+    this.expectTrainable('step');
     const batch = checkImages(this.model, images);
     const checked = checkLabels(this.model, labels, batch);
     const rate = checkRate(options.learningRate ?? this.defaultRate);
@@ -161,6 +174,7 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     labels: ArrayLike<number>,
     options: GradientsOptions = {},
   ): Promise<GradientsResult> {
+    this.expectTrainable('gradients');
     const batch = checkImages(this.model, images);
     const checked = checkLabels(this.model, labels, batch);
     const of = options.of ?? this.trained();
@@ -201,6 +215,7 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     labels?: ArrayLike<number>,
     options: ProfileOptions = {},
   ): Promise<Profile> {
+    if (mode !== 'forward') this.expectTrainable(`profile of '${mode}'`);
     const batch = checkImages(this.model, images);
     const repeats = checkCount('repeats', options.repeats ?? 5, 1);
     const checked = mode === 'forward' ? new Int32Array(batch) : checkLabels(this.model, labels ?? [], batch);
@@ -216,15 +231,15 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
         return result;
       };
       await once();
-      const timings: Float64Array[] = [];
+      const runs: StepTimes[] = [];
       const walls: number[] = [];
       for (let i = 0; i < repeats; i++) {
         const start = performance.now();
-        const result = await once();
+        const { timings, products } = await once();
         walls.push(performance.now() - start);
-        if (result.timings) timings.push(result.timings);
+        if (timings) runs.push({ timings, products });
       }
-      const layers = foldLayers(program.plan, timings, mode === 'backward' ? ['backward'] : undefined);
+      const layers = foldLayers(program.plan, runs, mode === 'backward' ? ['backward'] : undefined);
       const totalMs = layers.reduce((total, { ms }) => total + ms, 0);
       return { mode, batch, repeats, layers, totalMs, wallMs: median(walls) };
     });
@@ -232,11 +247,25 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
 
   /** How a batch will be computed; compiles, runs nothing. */
   async plan({ mode, batch }: { mode: 'inference' | 'training'; batch: number }): Promise<Plan> {
+    if (mode === 'training') this.expectTrainable('plan for training');
     checkCount('batch', batch, 1);
     const trained = this.trained();
     return this.enqueue(undefined, async () => {
       const program = await this.programOf(mode === 'inference' ? 'forward' : 'step', batch, trained);
       return program.plan;
+    });
+  }
+
+  /**
+   * Compiles the program for a batch and packs the parameters for it, so that the first `forward` (or `step`) of that batch
+   * starts at once.
+   */
+  async prepare({ mode, batch }: { mode: 'inference' | 'training'; batch: number }): Promise<void> {
+    checkCount('batch', batch, 1);
+    const trained = this.trained();
+    return this.enqueue(undefined, async () => {
+      const program = await this.programOf(mode === 'inference' ? 'forward' : 'step', batch, trained);
+      await program.prepare();
     });
   }
 
@@ -275,7 +304,9 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   }
 
   private inference(batch: number, layers: readonly string[]): Promise<Executable> {
-    return this.programs.get(`inference ${batch} ${layers}`, () => inferenceGraph(this.model, batch, layers));
+    return this.programs.get(`inference ${batch} ${layers}`, () =>
+      this.stored(inferenceGraph(this.model, batch, layers)),
+    );
   }
 
   private backward(batch: number, of: readonly string[], dropout: boolean): Promise<Executable> {
@@ -286,6 +317,18 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   private training(batch: number, trained: readonly string[]): Promise<Executable> {
     if (trained.length === 0) throw new ArgumentError('all parameters are frozen: there is nothing to train');
     return this.programs.get(`step ${batch} ${trained}`, () => stepGraph(this.model, batch, trained, this.optimizer));
+  }
+
+  /** The graph with its weights as this network stores them. */
+  private stored(graph: Graph): Graph {
+    return this.int16 ? quantiseLinear(graph) : graph;
+  }
+
+  private expectTrainable(what: string): void {
+    if (!this.int16) return;
+    throw new ArgumentError(
+      `${what}: network '${this.model.name}' has int16 weights, which are for inference; open it with linearWeights: 'float32'`,
+    );
   }
 
   private gradientInputs(images: Float32Array, labels: Int32Array) {

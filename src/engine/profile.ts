@@ -1,20 +1,29 @@
 /** Where the time of a program goes: timings of plan steps, folded into layers. */
+import type { RunResult } from '../backends/backend.js';
 import type { Plan, PlanStep } from '../plan/plan.js';
 
-export interface LayerProfile {
-  /** 'conv1' */
-  readonly name: string;
-  /** Op of the layer's dearest step: 'conv2d', 'conv2dWeightGradient'. */
+/** Time and work of some steps of a plan. */
+export interface StepsProfile {
+  /** Op of the dearest step: 'conv2d', 'conv2dWeightGradient'. */
   readonly op: string;
-  readonly phase: PlanStep['phase'];
   /** Algorithm of that step. */
   readonly algorithm: string;
-  /** Median over the repeats of the layer's whole time, packing included. */
+  /** Median over the repeats of the whole time, packing included. */
   readonly ms: number;
   /** For the whole batch, by the direct-convolution count whatever the algorithm. */
   readonly macs: number;
   readonly flops: number;
   readonly bytes: number;
+  /** The products of matrices inside, as one thread sees them: milliseconds, and multiply-adds that were really done. */
+  readonly product?: { readonly ms: number; readonly multiplyAdds: number };
+}
+
+export interface LayerProfile extends StepsProfile {
+  /** 'conv1' */
+  readonly name: string;
+  readonly phase: PlanStep['phase'];
+  /** The same for each op of the layer in this phase. */
+  readonly ops: readonly StepsProfile[];
 }
 
 export interface Profile {
@@ -28,40 +37,60 @@ export interface Profile {
   readonly wallMs: number;
 }
 
+/** What a timed run measured. */
+export type StepTimes = Required<Pick<RunResult, 'timings'>> & Pick<RunResult, 'products'>;
+
 /**
  * One row per layer and phase, in the order in which they first run.
  *
- * @param timings milliseconds per step of the plan, one array for each repeat
+ * @param runs one for each repeat
  * @param phases the others are left out
  */
 export function foldLayers(
   plan: Plan,
-  timings: readonly Float64Array[],
+  runs: readonly StepTimes[],
   phases: readonly PlanStep['phase'][] = ['forward', 'backward', 'update'],
 ): LayerProfile[] {
-  const rows = new Map<string, number[]>();
-  plan.steps.forEach(({ layer, phase }, i) => {
-    if (!phases.includes(phase)) return;
-    const key = `${phase} ${layer}`;
-    const row = rows.get(key);
-    if (row) row.push(i);
-    else rows.set(key, [i]);
-  });
-  return [...rows.values()].map((indices) => {
-    const steps = indices.map((i) => plan.steps[i]);
-    const sum = (figure: (step: PlanStep) => number): number => steps.reduce((total, step) => total + figure(step), 0);
-    const main = steps.reduce((dearest, step) => (step.flops > dearest.flops ? step : dearest));
-    return {
-      name: main.layer,
-      op: main.op,
-      phase: main.phase,
-      algorithm: main.algorithm,
-      ms: median(timings.map((run) => indices.reduce((total, i) => total + run[i], 0))),
-      macs: sum((step) => step.macs),
-      flops: sum((step) => step.flops),
-      bytes: sum((step) => step.bytes),
-    };
-  });
+  const steps = [...plan.steps.keys()].filter((i) => phases.includes(plan.steps[i].phase));
+  const rows = grouped(steps, (i) => `${plan.steps[i].phase} ${plan.steps[i].layer}`);
+  return rows.map((row) => ({
+    name: plan.steps[row[0]].layer,
+    phase: plan.steps[row[0]].phase,
+    ...foldSteps(plan, runs, row),
+    ops: grouped(row, (i) => plan.steps[i].op).map((ofOp) => foldSteps(plan, runs, ofOp)),
+  }));
+}
+
+function foldSteps(plan: Plan, runs: readonly StepTimes[], indices: readonly number[]): StepsProfile {
+  const steps = indices.map((i) => plan.steps[i]);
+  const sum = (figure: (step: PlanStep) => number): number => steps.reduce((total, step) => total + figure(step), 0);
+  const main = steps.reduce((dearest, step) => (step.flops > dearest.flops ? step : dearest));
+  const ofRun = (perStep: Float64Array): number => indices.reduce((total, i) => total + perStep[i], 0);
+  const products = runs.flatMap((run) => (run.products ? [run.products] : []));
+  const product = {
+    ms: median(products.map(({ ms }) => ofRun(ms))),
+    multiplyAdds: median(products.map(({ multiplyAdds }) => ofRun(multiplyAdds))),
+  };
+  return {
+    op: main.op,
+    algorithm: main.algorithm,
+    ms: median(runs.map(({ timings }) => ofRun(timings))),
+    macs: sum((step) => step.macs),
+    flops: sum((step) => step.flops),
+    bytes: sum((step) => step.bytes),
+    ...(product.ms > 0 ? { product } : {}),
+  };
+}
+
+/** Items that have a key in common, in the order in which the keys are met. */
+function grouped<T>(items: readonly T[], key: (item: T) => string): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) group.push(item);
+    else groups.set(key(item), [item]);
+  }
+  return [...groups.values()];
 }
 
 export function median(samples: readonly number[]): number {

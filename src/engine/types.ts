@@ -1,6 +1,6 @@
 /** What goes into and comes out of the methods of `Network`. */
 import type { OptimizerSettings } from './optimizer.js';
-import type { WeightSource } from './parameters.js';
+import type { WeightSource } from './weights.js';
 
 /** Names of parameters ('conv1.weight') or of layers ('conv1': all of its parameters), or a test of a parameter's name. */
 export type Frozen = readonly string[] | ((parameter: string) => boolean);
@@ -16,6 +16,12 @@ export interface NetworkOptions {
   readonly learningRate?: number;
   /** Parameters that are not drawn but given. */
   readonly weights?: WeightSource;
+  /**
+   * How the weights of fully connected layers are stored, 'float32' by default. 'int16' is LOSSY and for inference only: integers with
+   * one float32 scale for each output, half the memory and about half the time of these layers at small batch. `quantisation` tells
+   * what was lost; `read` gives the rounded weights; `step` and `gradients` are refused.
+   */
+  readonly linearWeights?: 'float32' | 'int16';
   /** Forces algorithms: node name or op name → algorithm name. */
   readonly algorithms?: Readonly<Record<string, string>>;
 }

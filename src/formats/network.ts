@@ -4,10 +4,10 @@ import type { Engine } from '../engine/engine.js';
 import { lossGraph } from '../engine/graphs.js';
 import type { Network } from '../engine/network.js';
 import type { NetworkOptions } from '../engine/types.js';
+import { checkTensors } from '../engine/weights.js';
 import { FileError } from '../errors.js';
 import { modelFromMetadata, weightsMetadata } from '../models/metadata.js';
 import type { Model } from '../models/model.js';
-import { formatShape, sameShape } from '../ops/define.js';
 import { openSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
 
 /** A file of weights whose metadata has been understood, and whose tensors fit the model. */
@@ -38,7 +38,7 @@ export async function loadNetwork(
 ): Promise<Network<Model>> {
   const { model, file } = await openWeights(path);
   try {
-    return await engine.network(model, { ...options, weights: { get: (name) => file.read(name) } });
+    return await engine.network(model, { ...options, weights: file });
   } finally {
     await file.close();
   }
@@ -53,26 +53,16 @@ export async function openWeights(path: string): Promise<WeightsFile> {
   const file = await openSafetensors(path);
   try {
     const model = modelFromMetadata(file.metadata, `'${path}'`);
-    checkTensors(path, file, model);
+    const parameters = new Map(
+      lossGraph(model, 1).values.flatMap(({ kind, name, shape }) => (kind === 'variable' ? [[name, shape]] : [])),
+    );
+    checkTensors(file, parameters);
+    for (const name of parameters.keys()) {
+      if (!file.tensors.has(name)) throw new FileError(`'${path}' has no tensor '${name}', which ${model.name} needs`);
+    }
     return { model, file };
   } catch (error) {
     await file.close();
     throw error;
   }
-}
-
-function checkTensors(path: string, file: SafetensorsFile, model: Model): void {
-  const extra = new Set(file.tensors.keys());
-  for (const { kind, name, shape } of lossGraph(model, 1).values) {
-    if (kind !== 'variable') continue;
-    extra.delete(name);
-    const tensor = file.tensors.get(name);
-    if (!tensor) throw new FileError(`'${path}' has no tensor '${name}', which ${model.name} needs`);
-    if (tensor.dtype !== 'F32' || !sameShape(tensor.shape, shape)) {
-      throw new FileError(
-        `'${path}': tensor '${name}' must be F32 ${formatShape(shape)}, got ${tensor.dtype} ${formatShape(tensor.shape)}`,
-      );
-    }
-  }
-  if (extra.size > 0) throw new FileError(`'${path}' has tensor '${[...extra][0]}', which ${model.name} does not know`);
 }

@@ -6,7 +6,7 @@ import { ArgumentError, GraphError } from '../errors.js';
 import type { Graph, Node, Value } from '../graph/graph.js';
 import type { Conv2dAttributes } from '../ops/conv2d.js';
 import { bytesOf, elements, formatShape } from '../ops/define.js';
-import type { LinearAttributes } from '../ops/linear.js';
+import { isInt16, type LinearAttributes } from '../ops/linear.js';
 import type { LrnAttributes } from '../ops/lrn.js';
 import type { MaxPoolAttributes } from '../ops/maxPool.js';
 import { writeAtomically } from './atomicFile.js';
@@ -181,6 +181,11 @@ class Translation {
         break;
       }
       case 'linear': {
+        if (isInt16(this.graph.values[node.inputs[1]])) {
+          throw new GraphError(
+            `node '${node.name}': int16 weights cannot be written to ONNX; write the float32 graph, with the weights read back`,
+          );
+        }
         const { activation } = node.attributes as LinearAttributes;
         this.addActivated('Gemm', node.name, inputs, output, activation, { transB: int(1) });
         break;

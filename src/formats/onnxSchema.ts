@@ -60,7 +60,7 @@ const messages: Readonly<Record<string, Fields>> = {
 };
 
 /** TensorProto.DataType */
-export const onnxDataType = { f32: 1, u8: 2, i32: 6, i64: 7 } as const;
+export const onnxDataType = { f32: 1, u8: 2, i16: 5, i32: 6, i64: 7 } as const;
 
 /** AttributeProto.AttributeType */
 export const onnxAttributeType = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;

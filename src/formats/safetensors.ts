@@ -3,9 +3,12 @@
  * endian; the header, name → { dtype, shape, data_offsets } and '__metadata__' → strings; the tensors' bytes, row-major,
  * without gaps. Node's modules are imported on use, so that a page can import this file.
  */
+
+import type { WeightTensors } from '../engine/weights.js';
 import { ArgumentError, FileError } from '../errors.js';
 import { elements, formatShape } from '../ops/define.js';
 import { isSystemError, writeAtomically } from './atomicFile.js';
+import { inSlices } from './slices.js';
 
 /** Bytes of one element, by the format's name of its type. */
 const elementBytes: ReadonlyMap<string, number> = new Map([
@@ -35,7 +38,10 @@ export interface SafetensorsEntry {
   readonly dtype: string;
 }
 
-export interface SafetensorsFile {
+/** An open file; a network takes it as its `weights`. */
+export interface SafetensorsFile extends WeightTensors {
+  /** Its name in errors. */
+  readonly label: string;
   readonly metadata: Readonly<Record<string, string>>;
   /** By name, in the order in which their bytes lie in the file. */
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
@@ -45,6 +51,12 @@ export interface SafetensorsFile {
    * @throws FileError when there is no such tensor, it is not F32, or it cannot be read; ArgumentError when `into` has another length.
    */
   read(name: string, into?: Float32Array): Promise<Float32Array>;
+  /**
+   * As many elements of one tensor as `into` takes, from element `offset` on.
+   *
+   * @throws FileError as `read` does; ArgumentError when the tensor has not so many.
+   */
+  readInto(name: string, into: Float32Array, offset?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -66,7 +78,7 @@ interface Header {
   readonly tensors: ReadonlyMap<string, Placed>;
 }
 
-/** Reads `length` bytes at an offset; what it returns may share memory with the file. */
+/** Fills `into` with the file's bytes from an offset on. */
 type ReadBytes = (offset: number, into: Uint8Array) => Promise<void>;
 
 /**
@@ -119,26 +131,30 @@ export async function* safetensorsChunks(
 /**
  * Opens a file and checks its whole header; tensors are read when asked for.
  *
+ * @param file a path; in a page a Blob, such as a File that was chosen or `await response.blob()`
  * @throws FileError naming the file and the field that is wrong.
  */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+export async function openSafetensors(file: string | Blob): Promise<SafetensorsFile> {
+  return typeof file === 'string' ? openPath(file) : openBlob(file);
+}
+
+async function openPath(path: string): Promise<SafetensorsFile> {
   const { open } = await import('node:fs/promises');
   const handle = await open(path, 'r').catch((error: unknown) => {
-    throw unreadable(path, error);
+    throw unreadable(`'${path}'`, error);
   });
-  const readBytes: ReadBytes = async (offset, into) => {
+  const readSlice: ReadBytes = async (offset, into) => {
     let done = 0;
     while (done < into.length) {
-      const { bytesRead } = await handle
-        .read(into, done, Math.min(into.length - done, 2 ** 30), offset + done)
-        .catch((error: unknown) => {
-          throw unreadable(path, error);
-        });
+      const { bytesRead } = await handle.read(into, done, into.length - done, offset + done).catch((error: unknown) => {
+        throw unreadable(`'${path}'`, error);
+      });
       if (bytesRead === 0)
         throw new FileError(`'${path}' ends at byte ${offset + done}, expected ${into.length - done} more`);
       done += bytesRead;
     }
   };
+  const readBytes: ReadBytes = (offset, into) => inSlices(into, (slice, at) => readSlice(offset + at, slice));
   try {
     const stat = await handle.stat();
     if (!stat.isFile()) throw new FileError(`cannot read '${path}': it is not a regular file`);
@@ -147,6 +163,23 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     await handle.close();
     throw error;
   }
+}
+
+async function openBlob(blob: Blob): Promise<SafetensorsFile> {
+  const where = 'name' in blob ? `'${blob.name}'` : 'the blob';
+  const readSlice: ReadBytes = async (offset, into) => {
+    const bytes = await blob
+      .slice(offset, offset + into.length)
+      .arrayBuffer()
+      .catch((error: unknown) => {
+        throw new FileError(`cannot read ${where}: ${error instanceof Error ? error.message : error}`, {
+          cause: error,
+        });
+      });
+    into.set(new Uint8Array(bytes));
+  };
+  const readBytes: ReadBytes = (offset, into) => inSlices(into, (slice, at) => readSlice(offset + at, slice));
+  return readHeader(where, blob.size, readBytes, async () => undefined);
 }
 
 /** The same for a file that is in memory; `where` stands for its name in errors. */
@@ -159,8 +192,8 @@ export async function parseSafetensors(
   return readHeader(where, all.length, readBytes, async () => undefined);
 }
 
-function unreadable(path: string, error: unknown): unknown {
-  return isSystemError(error) ? new FileError(`cannot read '${path}': ${error.message}`, { cause: error }) : error;
+function unreadable(where: string, error: unknown): unknown {
+  return isSystemError(error) ? new FileError(`cannot read ${where}: ${error.message}`, { cause: error }) : error;
 }
 
 async function readHeader(
@@ -183,22 +216,42 @@ async function readHeader(
   await readBytes(8, headerBytes);
   const { metadata, tensors } = parseHeader(where, headerBytes, size - 8 - length);
 
+  const find = (name: string): Placed => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new FileError(`${where} has no tensor '${name}'`);
+    if (tensor.dtype !== 'F32') {
+      throw new FileError(`${where}: tensor '${name}' is ${tensor.dtype}, only F32 can be read`);
+    }
+    return tensor;
+  };
+  const readInto = async (name: string, into: Float32Array, offset = 0): Promise<void> => {
+    const { begin, shape } = find(name);
+    if (!(offset >= 0 && offset + into.length <= elements(shape))) {
+      throw new ArgumentError(
+        `tensor '${name}' has ${elements(shape)} values, cannot read ${into.length} from ${offset} on`,
+      );
+    }
+    try {
+      await readBytes(8 + length + begin + 4 * offset, bytesOfFloats(into));
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      throw new FileError(`tensor '${name}': ${error.message}`, { cause: error });
+    }
+  };
   return {
+    label: where,
     metadata,
     tensors,
     async read(name, into) {
-      const tensor = tensors.get(name);
-      if (!tensor) throw new FileError(`${where} has no tensor '${name}'`);
-      if (tensor.dtype !== 'F32')
-        throw new FileError(`${where}: tensor '${name}' is ${tensor.dtype}, only F32 can be read`);
-      const count = elements(tensor.shape);
+      const count = elements(find(name).shape);
       if (into && into.length !== count) {
         throw new ArgumentError(`tensor '${name}' has ${count} values, the array to read it into has ${into.length}`);
       }
       const values = into ?? new Float32Array(count);
-      await readBytes(8 + length + tensor.begin, bytesOfFloats(values));
+      await readInto(name, values);
       return values;
     },
+    readInto,
     close,
   };
 }

@@ -31,7 +31,9 @@ import { type TanhAttributes, tanh } from '../ops/tanh.js';
 import type { Graph, Initializer, Node, Value, VariableSpec } from './graph.js';
 
 export interface VariableOptions {
-  readonly role?: 'parameter' | 'state';
+  readonly role?: VariableSpec['role'];
+  /** 'f32' by default. */
+  readonly dtype?: DType;
   readonly learningRateMultiplier?: number;
   readonly decayMultiplier?: number;
 }
@@ -92,7 +94,7 @@ export class GraphBuilder {
       learningRateMultiplier: options.learningRateMultiplier ?? 1,
       decayMultiplier: options.decayMultiplier ?? 1,
     };
-    return this.value({ name, shape, dtype: 'f32', kind: 'variable', variable });
+    return this.value({ name, shape, dtype: options.dtype ?? 'f32', kind: 'variable', variable });
   }
 
   /** Names a value that can be read after a run. */

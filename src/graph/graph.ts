@@ -14,8 +14,11 @@ export type Initializer =
 
 /** What a variable is to a training program. */
 export interface VariableSpec {
-  /** 'parameter' is learned; 'state' belongs to an optimizer and never enters an inference graph. */
-  readonly role: 'parameter' | 'state';
+  /**
+   * 'parameter' is learned; 'state' belongs to an optimizer and never enters an inference graph; 'scale' holds the factors of
+   * the rows of an int16 parameter, and is written together with it.
+   */
+  readonly role: 'parameter' | 'state' | 'scale';
   readonly init: Initializer;
   /** Factor on the learning rate (Caffe's lr_mult). */
   readonly learningRateMultiplier: number;

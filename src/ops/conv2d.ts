@@ -23,7 +23,7 @@ import {
   wordAttribute,
 } from './define.js';
 import { Sums } from './lib/sums.js';
-import { isWinograd } from './lib/winograd.js';
+import { fitsWinograd } from './lib/winograd.js';
 import { winogradBound, winogradDataGradientBound, winogradWeightGradientBound } from './lib/winogradBound.js';
 import { reluGradient } from './relu.js';
 
@@ -184,7 +184,7 @@ export const conv2d = defineOp<Conv2dAttributes>({
 
   bounds(algorithm, given, [x, w, b]) {
     const g = conv2dGeometry('conv2d', given, x.shape, w.shape);
-    return isWinograd(algorithm) ? [winogradBound(algorithm, g, x.data, w.data, b?.data)] : undefined;
+    return fitsWinograd(algorithm, g) ? [winogradBound(algorithm, g, x.data, w.data, b?.data)] : undefined;
   },
 
   gradient({ attributes: given, inputs: [x, w, b], outputs: [y], outputGradients: [incoming], wanted, emit }) {
@@ -239,7 +239,9 @@ export const conv2dDataGradient = defineOp<Conv2dDataGradientAttributes>({
 
   bounds(algorithm, given, [dy, w]) {
     const g = dataGradientGeometry(given, dy, w);
-    return isWinograd(algorithm) ? [winogradDataGradientBound(algorithm, g, dy.data, w.data)] : undefined;
+    return g.strideY === 1 && fitsWinograd(algorithm, g)
+      ? [winogradDataGradientBound(algorithm, g, dy.data, w.data)]
+      : undefined;
   },
 });
 
@@ -283,7 +285,7 @@ export const conv2dWeightGradient = defineOp<Conv2dWeightGradientAttributes>({
 
   bounds(algorithm, given, [dy, x]) {
     const g = weightGradientGeometry(given, dy, x);
-    return isWinograd(algorithm) ? [winogradWeightGradientBound(algorithm, g, dy.data, x.data)] : undefined;
+    return fitsWinograd(algorithm, g) ? [winogradWeightGradientBound(algorithm, g, dy.data, x.data)] : undefined;
   },
 });
 

@@ -7,7 +7,9 @@
  */
 import { GraphError } from '../errors.js';
 
-export type DType = 'f32' | 'i32' | 'u8';
+export type DType = 'f32' | 'i32' | 'i16' | 'u8';
+
+const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, i16: 2, u8: 1 };
 
 /** Element type and static shape of a tensor; layout is row-major (NCHW for images, OIHW for kernels). */
 export interface TensorType {
@@ -124,7 +126,7 @@ export function elements(shape: readonly number[]): number {
 }
 
 export function bytesOf(type: TensorType): number {
-  return elements(type.shape) * (type.dtype === 'u8' ? 1 : 4);
+  return elements(type.shape) * elementBytes[type.dtype];
 }
 
 /** Bytes of all inputs and outputs, each counted once. */

@@ -2,11 +2,16 @@
  * Fully connected layer, with its three gradients.
  *
  *   y[n, o] = b[o] + Σ_k w[o, k] · x[n, k]
+ *
+ * For inference the weight may be int16, with a factor for each row:
+ *
+ *   y[n, o] = b[o] + scale[o] · Σ_k w[o, k] · x[n, k]
  */
 import { GraphError } from '../errors.js';
 import {
   bytesTouched,
   type Cost,
+  type DType,
   defineOp,
   elements,
   expectInputs,
@@ -35,9 +40,10 @@ function expectCommon(
   left: TensorType,
   right: TensorType,
   axes: readonly [number, number],
+  dtype: DType = 'f32',
 ): void {
   expectRank(op, a, left, 2);
-  expectRank(op, b, right, 2);
+  expectRank(op, b, right, 2, dtype);
   if (left.shape[axes[0]] !== right.shape[axes[1]]) {
     throw new GraphError(
       `${op}: dimension ${axes[0]} of ${a} ${formatShape(left.shape)} and dimension ${axes[1]} of ${b} ` +
@@ -65,7 +71,12 @@ function forEachProduct(
   }
 }
 
-/** x [N, K], weight [O, K], bias [O] (optional) → [N, O]. */
+/** Whether the weight of a layer is int16: its inputs then are x, weight, scale, and the bias if there is one. */
+export function isInt16(weight: TensorType): boolean {
+  return weight.dtype === 'i16';
+}
+
+/** x [N, K], weight [O, K], scale [O] (of an int16 weight), bias [O] (optional) → [N, O]. */
 export const linear = defineOp<LinearAttributes>({
   name: 'linear',
   family: 'linear',
@@ -74,19 +85,24 @@ export const linear = defineOp<LinearAttributes>({
   }),
 
   infer(_, inputs) {
-    expectInputs('linear', inputs, 2, 3);
-    const [x, w, b] = inputs;
-    expectCommon('linear', 'x', 'weight', x, w, [1, 1]);
+    const int16 = inputs.length > 1 && isInt16(inputs[1]);
+    expectInputs('linear', inputs, int16 ? 3 : 2, int16 ? 4 : 3);
+    const [x, w] = inputs;
+    expectCommon('linear', 'x', 'weight', x, w, [1, 1], int16 ? 'i16' : 'f32');
+    if (int16) expectShape('linear', 'scale', inputs[2], [w.shape[0]]);
+    const b = inputs[int16 ? 3 : 2];
     if (b) expectShape('linear', 'bias', b, [w.shape[0]]);
     return [f32(x.shape[0], w.shape[0])];
   },
 
   cost: (_, inputs, outputs) => cost(elements(inputs[0].shape) * inputs[1].shape[0], inputs, outputs),
 
-  reference({ activation }, [x, w, b]) {
+  reference({ activation }, [x, w, ...rest]) {
     const [outFeatures, inFeatures] = w.shape;
+    const [scale, b] = isInt16(w) ? rest : [undefined, ...rest];
     const sums = new Sums(x.shape[0] * outFeatures);
     forEachProduct(x.shape[0], outFeatures, inFeatures, (yi, xi, wi) => sums.addProduct(yi, x.data[xi] * w.data[wi]));
+    if (scale) for (let i = 0; i < sums.data.length; i++) sums.multiply(i, scale.data[i % outFeatures]);
     if (b) for (let i = 0; i < sums.data.length; i++) sums.addValue(i, b.data[i % outFeatures]);
     const { data, bound } = sums.judged();
     // ReLU moves no two values further apart, so the bound of the sum stands.
@@ -95,6 +111,7 @@ export const linear = defineOp<LinearAttributes>({
 
   gradient({ attributes: { activation }, inputs: [x, w, b], outputs: [y], outputGradients: [incoming], wanted, emit }) {
     if (!incoming) return [undefined, undefined, undefined];
+    if (isInt16(w)) throw new GraphError('linear: an int16 weight is for inference: a gradient needs a float32 weight');
     const [dy] = activation === 'relu' ? emit(reluGradient, [incoming, y], {}) : [incoming];
     return [
       wanted[0] ? emit(linearDataGradient, [dy, w], {})[0] : undefined,

@@ -8,7 +8,7 @@ import { type Attributes, type DType, elements, type Op, type TensorType } from 
  * What the floating-point inputs of a case hold, and its incoming gradients:
  * - 'normal': N(0, 1), drawn in float64 and rounded to float32
  * - 'integers': ±1 to ±4, never 0, so that a sum of up to 2²⁰ products is exact in float32 and the error must be 0; one
- *   product lost or counted twice shows
+ *   product lost or counted twice shows (an algorithm with bounds of its own keeps to those)
  * - 'large': 1 to 10 in magnitude, either sign: with a ≈ 0.1 both terms of LRN's gradient count
  * - 'ties': −1, 0 or 1, so that a pooling window has several maxima
  * - 'nonFinite': normal, with a NaN, a +∞ and a −∞ planted in each tensor that is not a variable
@@ -21,6 +21,8 @@ export type Fill =
   | { readonly kind: 'data'; readonly scale: number; readonly offset: number }
   /** Class indices from 0 to classes − 1. */
   | { readonly kind: 'labels'; readonly classes: number }
+  /** Integers from −32767 to 32767, or those of the case's kind. */
+  | { readonly kind: 'int16' }
   /** Bytes of an image, 0 to 255. */
   | { readonly kind: 'pixels' }
   /** Positive numbers whose rows, along the last dimension, add up to 1 (but for the rounding to float32). */
@@ -58,6 +60,11 @@ export function tensor(...shape: number[]): CaseInput {
 /** A parameter, kept by the backend between runs. */
 export function variable(...shape: number[]): CaseInput {
   return { ...tensor(...shape), variable: true };
+}
+
+/** A quantised parameter. */
+export function int16Variable(...shape: number[]): CaseInput {
+  return { dtype: 'i16', shape, fill: { kind: 'int16' }, variable: true };
 }
 
 /** The same input with its data multiplied and shifted. */
@@ -137,10 +144,11 @@ export function caseKey(one: Case): string {
   return JSON.stringify([one.op.name, one.inputs.map(({ dtype, shape }) => [dtype, shape]), one.attributes]);
 }
 
-export type CaseArray = Float32Array | Int32Array | Uint8Array;
+export type CaseArray = Float32Array | Int32Array | Int16Array | Uint8Array;
 
 /** An array for a tensor of this element type. */
 export function emptyArray(dtype: DType, length: number): CaseArray {
+  if (dtype === 'i16') return new Int16Array(length);
   if (dtype === 'u8') return new Uint8Array(length);
   return dtype === 'f32' ? new Float32Array(length) : new Int32Array(length);
 }

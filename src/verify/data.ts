@@ -77,6 +77,8 @@ export function content(one: Case, input: CaseInput, index: number): CaseArray {
       return data.map(() => random.word() | 0);
     case 'labels':
       return data.map(() => random.below(fill.classes));
+    case 'int16':
+      return data.map(() => (one.data === 'integers' ? draw('integers', random) : random.below(65535) - 32767));
     case 'pixels':
       return data.map(() => random.word() & 255);
     case 'probabilities':

@@ -31,7 +31,7 @@ export function trace(one: Case): readonly Check[] {
   const contents = new Map<number, () => CaseArray>();
   const declare = (name: string, input: CaseInput, fill: () => CaseArray): Value => {
     const value = input.variable
-      ? g.variable(name, input.shape, { kind: 'constant', value: 0 })
+      ? g.variable(name, input.shape, { kind: 'constant', value: 0 }, { dtype: input.dtype })
       : g.input(name, input.shape, input.dtype);
     contents.set(value.id, once(fill));
     return value;
@@ -39,7 +39,8 @@ export function trace(one: Case): readonly Check[] {
 
   const inputs = one.inputs.map((input, i) => declare(`input${i}`, input, () => content(one, input, i)));
   const outputs = g.apply(one.op, inputs, one.attributes, { name: 'forward' });
-  if (one.op.gradient) {
+  // Quantised weights are for inference: nothing is differentiated there.
+  if (one.op.gradient && !inputs.some(({ dtype }) => dtype === 'i16')) {
     const incoming = outputs.map((output, i) => {
       const input = tensor(...output.shape);
       return declare(`gradient${i}`, input, () => incomingContent(one, input, inputs.length + i));
@@ -118,7 +119,7 @@ function isolate(inputs: readonly Value[], node: Node): Graph {
   const g = new GraphBuilder(node.name);
   const own = inputs.map((value, i) =>
     value.kind === 'variable'
-      ? g.variable(`in${i}`, value.shape, { kind: 'constant', value: 0 })
+      ? g.variable(`in${i}`, value.shape, { kind: 'constant', value: 0 }, { dtype: value.dtype })
       : g.input(`in${i}`, value.shape, value.dtype),
   );
   const outputs = g.apply(node.op, own, node.attributes, { name: node.op.name, phase: node.phase });

@@ -96,6 +96,10 @@ class FaultyExecutable implements Executable {
     return result;
   }
 
+  prepare(): Promise<void> {
+    return this.inner.prepare();
+  }
+
   free(): void {
     this.inner.free();
   }

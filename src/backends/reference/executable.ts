@@ -31,6 +31,9 @@ export class ReferenceExecutable implements Executable {
     return this.enqueue(() => this.evaluate(inputs, fetched, options));
   }
 
+  /** It packs nothing. */
+  async prepare(): Promise<void> {}
+
   free(): void {
     this.freed = true;
   }

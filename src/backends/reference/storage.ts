@@ -1,6 +1,8 @@
 import { BackendError, InputError } from '../../errors.js';
+import type { Initializer } from '../../graph/graph.js';
+import { initialValues } from '../../graph/initialValues.js';
 import { elements, formatShape, type TensorType } from '../../ops/define.js';
-import type { Storage, TypedArray } from '../backend.js';
+import type { ReadElements, Storage, TypedArray } from '../backend.js';
 
 /** A variable in float64: what a float32 caller writes is held exactly, what a run computes is rounded only when read. */
 export class ReferenceStorage implements Storage {
@@ -26,6 +28,16 @@ export class ReferenceStorage implements Storage {
   async write(data: TypedArray): Promise<void> {
     this.expectLength(data.length);
     this.data = Float64Array.from(data);
+  }
+
+  async load(read: ReadElements): Promise<void> {
+    const values = new Float32Array(this.data.length);
+    await read(values, 0);
+    await this.write(values);
+  }
+
+  async draw(init: Initializer, seed: number, name: string): Promise<void> {
+    await this.write(initialValues(init, this.type.shape, seed, name));
   }
 
   async read(into?: Float32Array): Promise<Float32Array> {

@@ -56,6 +56,18 @@ export class WasmDevice {
     return result;
   }
 
+  /** Runs one kernel on all threads, outside any program. Only within `exclusively`. */
+  async runOnce(kernel: string, words: readonly number[]): Promise<void> {
+    const tape = [1, this.kernelNumber(kernel), (words.length + 2) * 4, ...words];
+    const address = this.heap.allocate(tape.length * 4, `a call of ${kernel}`);
+    try {
+      this.heap.words(address, tape.length).set(tape);
+      await this.runner.run(address, 0);
+    } finally {
+      this.heap.free(address);
+    }
+  }
+
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;

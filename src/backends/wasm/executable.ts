@@ -58,6 +58,14 @@ export class WasmExecutable implements Executable {
     return this.device.exclusively(() => this.runNow(inputs, options));
   }
 
+  prepare(): Promise<void> {
+    return this.device.exclusively(async () => {
+      this.expectNotFreed();
+      this.record();
+      await this.pack();
+    });
+  }
+
   free(): void {
     if (this.freed) return;
     this.freed = true;
@@ -68,7 +76,7 @@ export class WasmExecutable implements Executable {
   }
 
   private async runNow(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions): Promise<RunResult> {
-    if (this.freed) throw new BackendError(`the program '${this.graph.name}' has been freed`);
+    this.expectNotFreed();
     const { device, graph, lowered } = this;
     checkInputs(graph, inputs);
     const fetch = checkFetch(graph, options);
@@ -79,11 +87,15 @@ export class WasmExecutable implements Executable {
       const target = device.heap.bytes(this.address(lowered.bufferOf.get(id) as number), bytesOf(graph.values[id]));
       target.set(new Uint8Array(buffer, byteOffset, byteLength));
     }
-    await this.prepare();
+    await this.pack();
     await device.runner.run(this.tape, options.timings ? this.times : 0, options.signal);
     for (const storage of this.updated) storage.version++;
     const outputs = this.collect(fetch, options.into);
     return options.timings ? { outputs, ...this.readTimes() } : { outputs };
+  }
+
+  private expectNotFreed(): void {
+    if (this.freed) throw new BackendError(`the program '${this.graph.name}' has been freed`);
   }
 
   private collect(names: readonly string[], into: RunOptions['into'] = {}): Record<string, Float32Array> {
@@ -110,7 +122,7 @@ export class WasmExecutable implements Executable {
   }
 
   /** Packs variables again that have changed since they were packed. */
-  private async prepare(): Promise<void> {
+  private async pack(): Promise<void> {
     const packed = this.lowered.buffers.filter((buffer) => buffer.home === 'packed');
     const stale = packed.filter((buffer) => !this.storage(buffer.variable as number).packedIsFresh(buffer.name));
     if (stale.length === 0) return;

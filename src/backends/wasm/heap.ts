@@ -64,6 +64,11 @@ export class Heap {
     return bytes;
   }
 
+  /** Whether arrays over the memory stay what they are when it grows. */
+  get shared(): boolean {
+    return typeof SharedArrayBuffer !== 'undefined' && this.memory.buffer instanceof SharedArrayBuffer;
+  }
+
   floats(address: number, count: number): Float32Array {
     return new Float32Array(this.memory.buffer, address, count);
   }

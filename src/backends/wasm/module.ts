@@ -29,7 +29,8 @@ export async function compile(build: Build): Promise<WebAssembly.Module> {
 }
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  const imports = { env: { memory }, clock: { now: () => performance.now() } };
+  const { log, cos, sin } = Math;
+  const imports = { env: { memory }, clock: { now: () => performance.now() }, normal: { log, cos, sin } };
   return new WebAssembly.Instance(module, imports).exports as unknown as Kernels;
 }
 

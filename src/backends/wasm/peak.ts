@@ -13,7 +13,7 @@ export async function measurePeak(
   // Compiled code takes over during the first runs.
   for (let i = 0; i < 5; i++) kernels.peak(rounds / 10, 0.5);
   let best = 0;
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < 25; i++) {
     const start = performance.now();
     kernels.peak(rounds, 0.5);
     best = Math.max(best, (rounds * 96) / (performance.now() - start) / 1e6);

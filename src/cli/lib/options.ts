@@ -33,3 +33,10 @@ function oneOf<T extends string>(allowed: readonly T[], given: string): T {
   if (found === undefined) throw new InvalidArgumentError(`Expected one of ${allowed.join(', ')}.`);
   return found;
 }
+
+/** 'a=b', repeated: adds to what was given before. */
+export function assignment(text: string, given: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [name, value, ...more] = text.split('=').map((part) => part.trim());
+  if (!name || !value || more.length > 0) throw new InvalidArgumentError('Expected NAME=VALUE.');
+  return { ...given, [name]: value };
+}

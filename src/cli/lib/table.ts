@@ -6,13 +6,13 @@ export interface Column {
   readonly align: 'left' | 'right';
 }
 
-/** @param total a last row, under a rule of its own */
+/** @param totals last rows, under a rule of their own */
 export function formatTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
-  total?: readonly string[],
+  ...totals: readonly (readonly string[])[]
 ): string {
-  const all = [columns.map(({ title }) => title), ...rows, ...(total ? [total] : [])];
+  const all = [columns.map(({ title }) => title), ...rows, ...totals];
   const widths = columns.map((_, i) => Math.max(...all.map((row) => row[i].length)));
   const line = (cells: readonly string[]) =>
     cells
@@ -21,7 +21,7 @@ export function formatTable(
       .trimEnd();
   const rule = widths.map((width) => '─'.repeat(width)).join('  ');
   const [head, ...body] = all.map(line);
-  if (total) body.splice(-1, 0, rule);
+  if (totals.length > 0) body.splice(-totals.length, 0, rule);
   return [head, rule, ...body].join('\n');
 }
 

@@ -10,6 +10,11 @@ const increment0 = 0x9e3779b9;
 const increment1 = 0xbb67ae85;
 const rounds = 10;
 
+/** The low and the high 32 bits of a whole number from 0 to 2⁵³ − 1. */
+export function split64(value: number): readonly [number, number] {
+  return [value >>> 0, Math.floor(value / 2 ** 32)];
+}
+
 /** High 32 bits of a·b for unsigned 32-bit a and b, from products of 16-bit halves: no sum of them reaches 2³². */
 export function multiplyHigh(a: number, b: number): number {
   const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];

@@ -33,6 +33,13 @@ export class Sums {
     else this.addProduct(at, value);
   }
 
+  /** Multiplies a sum: one more product, of a factor that is float32 as it stands. */
+  multiply(at: number, factor: number): void {
+    const product = factor * this.data[at];
+    this.data[at] = product;
+    this.squares[at] = factor * factor * this.squares[at] + product * product;
+  }
+
   /** The sums and their bounds; the last call on this object (the bounds take the place of the squares). */
   judged(): Judged {
     const bound = this.squares;

@@ -8,6 +8,8 @@
  * leading coefficient, and the product is interpolated. The correlation is the transpose of that.
  */
 
+import type { Conv2dGeometry } from '../conv2d.js';
+
 /** Row-major rows of a matrix. */
 export type Matrix = readonly (readonly number[])[];
 
@@ -70,6 +72,18 @@ export const winograds = {
 
 export type WinogradName = keyof typeof winograds;
 
-export function isWinograd(algorithm: string): algorithm is WinogradName {
-  return algorithm in winograds;
+/**
+ * Whether this is a Winograd algorithm, and one for the shapes: r × r taps once a stride s has become 1 by moving the s × s
+ * phases of the image, and of the kernel padded with zeros, into channels. (A data gradient needs a stride of 1 to begin with.)
+ */
+export function fitsWinograd(algorithm: string, g: Conv2dGeometry): algorithm is WinogradName {
+  const stride = g.strideY;
+  const taps = [g.kernelHeight, g.kernelWidth].map((extent) => Math.ceil(extent / stride));
+  return (
+    algorithm in winograds &&
+    stride === g.strideX &&
+    g.dilationY === 1 &&
+    g.dilationX === 1 &&
+    taps.every((count) => count === winograds[algorithm as WinogradName].taps)
+  );
 }

@@ -21,19 +21,6 @@ import type { Conv2dGeometry } from '../conv2d.js';
 import { sumConstant, unitRoundoff } from '../define.js';
 import { type Matrix, transpose, type Winograd, type WinogradName, winograds } from './winograd.js';
 
-/** Whether a convolution, its padding aside, is one of r × r taps once a stride has become 1. */
-export function fitsWinograd(name: WinogradName, g: Conv2dGeometry): boolean {
-  const { taps } = winograds[name];
-  const stride = g.strideY;
-  return (
-    stride === g.strideX &&
-    g.dilationY === 1 &&
-    g.dilationX === 1 &&
-    Math.ceil(g.kernelHeight / stride) === taps &&
-    Math.ceil(g.kernelWidth / stride) === taps
-  );
-}
-
 /** Values, and the variances of their errors in units of u². */
 class Uncertain {
   readonly values: Float64Array;
@@ -107,14 +94,17 @@ function addProducts(
   bAt: number,
   count: number,
 ): void {
+  const { values, variances } = sum;
+  const { values: xs, variances: xVariances } = a;
+  const { values: ys, variances: yVariances } = b;
   for (let i = 0; i < count; i++) {
-    const x = a.values[aAt + i];
-    const y = b.values[bAt + i];
+    const x = xs[aAt + i];
+    const y = ys[bAt + i];
     const product = x * y;
-    const partial = sum.values[sumAt + i] + product;
-    sum.values[sumAt + i] = partial;
-    sum.variances[sumAt + i] +=
-      x * x * b.variances[bAt + i] + y * y * a.variances[aAt + i] + product * product + partial * partial;
+    const partial = values[sumAt + i] + product;
+    values[sumAt + i] = partial;
+    variances[sumAt + i] +=
+      x * x * yVariances[bAt + i] + y * y * xVariances[aAt + i] + product * product + partial * partial;
   }
 }
 
@@ -170,7 +160,7 @@ class Tiling {
     return { channel: Math.floor(c / stride ** 2), dy: Math.floor(phase / stride), dx: phase % stride };
   }
 
-  /** Calls `visit(place in the r × r kernel of channel c, place in a kernel of the group [O, C, kh, kw])` for every weight. */
+  /** Calls `visit(place in the r × r kernel of channel c, place in w)` for every weight of output o. */
   forEachWeight(o: number, c: number, visit: (tap: number, weight: number) => void): void {
     const { g, groupIn, winograd } = this;
     const { channel, dy, dx } = this.phase(c);
@@ -227,7 +217,7 @@ export function winogradBound(
   const outputs = new Transform(winograd.output);
   const plane = g.outHeight * g.outWidth;
   const bound = new Float64Array(g.batch * g.outChannels * plane);
-  const sums = new Uncertain(points);
+  const sums = new Uncertain(tiles * points);
   const y = new Uncertain(winograd.outputs ** 2);
   for (let group = 0; group < g.groups; group++) {
     const filters = transformedFilters(tiling, w, group);
@@ -236,12 +226,22 @@ export function winogradBound(
       for (let o = 0; o < groupOut; o++) {
         const channel = group * groupOut + o;
         const first = (image * g.outChannels + channel) * plane;
-        for (let t = 0; t < tiles; t++) {
-          sums.clear();
-          for (let c = 0; c < channels; c++) {
-            addProducts(sums, 0, filters, (o * channels + c) * points, inputs, (c * tiles + t) * points, points);
+        sums.clear();
+        for (let c = 0; c < channels; c++) {
+          for (let t = 0; t < tiles; t++) {
+            addProducts(
+              sums,
+              t * points,
+              filters,
+              (o * channels + c) * points,
+              inputs,
+              (c * tiles + t) * points,
+              points,
+            );
           }
-          outputs.apply(sums, 0, y, 0);
+        }
+        for (let t = 0; t < tiles; t++) {
+          outputs.apply(sums, t * points, y, 0);
           forEachOutput(tiling, t, (i, at) => {
             bound[first + at] = y.boundAt(i, bias ? y.values[i] + bias[channel] : 0);
           });

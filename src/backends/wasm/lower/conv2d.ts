@@ -8,10 +8,13 @@ import {
 import { elements } from '../../../ops/define.js';
 import type { LowerContext, Word } from './program.js';
 
-/** Depth of a block: a tile of weights and a panel of the image stay in a first-level cache of 32 KiB. */
-const blockDepth = 512;
-/** Bytes of packed panels of a block: half of a second-level cache of 512 KiB. */
-const panelBytes = 256 * 1024;
+/**
+ * Depth of a block. Both operands of a tile are linear streams that the second-level cache feeds as fast as they are used, so a
+ * tile is finished in one go where that is possible: starting and storing it costs more than the first-level cache would save.
+ */
+const blockDepth = 2560;
+/** Bytes of packed panels of a block: with a tile of weights well within a second-level cache of 512 KiB. */
+const panelBytes = 128 * 1024;
 /** Scratch of `convolve` before its panels. */
 const convolveHeader = 384;
 /** im2col columns that the weight gradient packs at a time, an even number. */

@@ -3,8 +3,10 @@ import { type LrnAttributes, lrnCoefficient, lrnReach } from '../../../ops/lrn.j
 import { type LrnWithinAttributes, lrnWithinCoefficient, lrnWithinReach } from '../../../ops/lrnWithin.js';
 import { float, type LowerContext, type Word } from './program.js';
 
-/** Positions of all channels that the kernels of `lrn` hold at a time, in bytes. */
-const lrnRow = 64;
+/** Bytes of the longest stretch of positions that the kernels of `lrn` take at a time. */
+const lrnStretch = 4096;
+/** Channels that the gradient goes through before it moves the terms of the last window. */
+const lrnAdvance = 16;
 
 /** [images, channels, plane, size, channels before]: in NCHW a group of channels is like an image of its own. */
 function lrnWords(context: LowerContext, x: number): readonly [number, number, number, number, number] {
@@ -24,13 +26,10 @@ function constants(
 
 export function lowerLrn(context: LowerContext): void {
   const given = context.node.attributes as LrnAttributes;
-  const sizes = lrnWords(context, 0);
-  const bytes = (2 * sizes[1] + given.size) * lrnRow;
   context.step('lrn', [
     context.input(0),
     context.output(0),
-    ...context.scratch(bytes),
-    ...sizes,
+    ...lrnWords(context, 0),
     ...constants(lrnCoefficient(given), given, false),
   ]);
 }
@@ -38,12 +37,11 @@ export function lowerLrn(context: LowerContext): void {
 export function lowerLrnGradient(context: LowerContext): void {
   const given = context.node.attributes as LrnAttributes;
   const sizes = lrnWords(context, 1);
-  const bytes = (4 * sizes[1] + 2 * given.size) * lrnRow;
   context.step('lrnGradient', [
     context.input(0),
     context.input(1),
     context.output(0),
-    ...context.scratch(bytes),
+    ...context.scratch((given.size - 1 + lrnAdvance) * lrnStretch),
     ...sizes,
     ...constants(lrnCoefficient(given), given, true),
   ]);

@@ -75,7 +75,7 @@ export function float(value: number): Word {
 }
 
 /** A float64 as two words, the low one first. */
-export function double(value: number): readonly Word[] {
+export function double(value: number): readonly number[] {
   return [...new Uint32Array(Float64Array.of(value).buffer)];
 }
 

@@ -2,6 +2,7 @@
 import type { Graph, Node } from '../../../graph/graph.js';
 import { type DropoutAttributes, keepScale, keepThreshold } from '../../../ops/dropout.js';
 import { type WinogradName, winograds } from '../../../ops/lib/winograd.js';
+import { isInt16 } from '../../../ops/linear.js';
 import { lowerClip, lowerLeakyRelu, lowerScale, lowerTanh, lowerTanhGradient } from './activations.js';
 import { lowerAugment } from './augment.js';
 import { lowerBatchNorm } from './batchNorm.js';
@@ -9,13 +10,13 @@ import { lowerConv2d, lowerConv2dBiasGradient, lowerConv2dDataGradient, lowerCon
 import { lowerConvTranspose2d } from './convTranspose2d.js';
 import {
   lowerLinearBiasGradient,
-  lowerLinearDataGradientPanels,
-  lowerLinearDataGradientRows,
+  lowerLinearDataGradient,
   lowerLinearPanels,
   lowerLinearRows,
   lowerLinearWeightGradient,
   worthPanels,
 } from './linear.js';
+import { lowerLinearInt16Panels, lowerLinearInt16Rows } from './linearInt16.js';
 import {
   lowerLocal2d,
   lowerLocal2dBiasGradient,
@@ -119,7 +120,7 @@ function winograd(lower: (name: WinogradName) => LowerRule): readonly Algorithm[
   }));
 }
 
-/** Legal algorithms of each op. */
+/** The algorithms of each op, and of an op's form with kernels of its own. */
 const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   conv2d: [{ name: 'im2col', lower: lowerConv2d }, ...winograd(lowerWinograd)],
   conv2dDataGradient: [{ name: 'im2col', lower: lowerConv2dDataGradient }, ...winograd(lowerWinograd)],
@@ -131,12 +132,13 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   convTranspose2d: [{ name: 'im2col', lower: lowerConvTranspose2d }],
   linear: [
     { name: 'rows', lower: lowerLinearRows },
-    { name: 'panels', lower: lowerLinearPanels, preferred: worthPanels(4) },
+    { name: 'panels', lower: lowerLinearPanels, preferred: worthPanels(8) },
   ],
-  linearDataGradient: [
-    { name: 'rows', lower: lowerLinearDataGradientRows },
-    { name: 'panels', lower: lowerLinearDataGradientPanels, preferred: worthPanels(8) },
+  'linear int16': [
+    { name: 'rows', lower: lowerLinearInt16Rows },
+    { name: 'panels', lower: lowerLinearInt16Panels, preferred: worthPanels(2) },
   ],
+  linearDataGradient: [{ name: 'rows', lower: lowerLinearDataGradient }],
   linearWeightGradient: [{ name: 'panels', lower: lowerLinearWeightGradient }],
   linearBiasGradient: [{ name: 'simd', lower: lowerLinearBiasGradient }],
   relu: elementwise('relu'),
@@ -172,7 +174,7 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   adaptiveAvgPoolGradient: [{ name: 'separable', lower: lowerAdaptiveAvgPoolGradient }],
   matMul: [{ name: 'panels', lower: lowerMatMul }],
   maxPool: [{ name: 'separable', lower: lowerMaxPool }],
-  maxPoolGradient: [{ name: 'scatter', lower: lowerMaxPoolGradient }],
+  maxPoolGradient: [{ name: 'separable', lower: lowerMaxPoolGradient }],
   dropout: [{ name: 'philox', lower: lowerDropout }],
   softmax: rowwise('softmax', 0),
   softmaxGradient: rowwise('softmaxGradient', 1),
@@ -189,8 +191,9 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
 
 /** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes alone decide. */
 export function legalAlgorithms(graph: Graph, node: Node): readonly Algorithm[] {
+  const int16 = node.op.name === 'linear' && isInt16(graph.values[node.inputs[1]]);
   const shapes = { node, shape: (id: number) => graph.values[id].shape };
-  const all = algorithms[node.op.name] ?? [];
+  const all = algorithms[int16 ? 'linear int16' : node.op.name] ?? [];
   const legal = all.filter(({ applies }) => applies?.(shapes) ?? true);
   const preferred = legal.find((algorithm) => algorithm.preferred?.(shapes));
   return preferred ? [preferred, ...legal.filter((algorithm) => algorithm !== preferred)] : legal;

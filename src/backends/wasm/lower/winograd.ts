@@ -6,7 +6,7 @@ import {
   type Conv2dWeightGradientAttributes,
   conv2dGeometry,
 } from '../../../ops/conv2d.js';
-import { type WinogradName, winograds } from '../../../ops/lib/winograd.js';
+import { fitsWinograd, type WinogradName, winograds } from '../../../ops/lib/winograd.js';
 import type { LowerContext, Word } from './program.js';
 
 /** Bytes of a block's transformed tiles and products: what stays in a third-level cache. */
@@ -25,6 +25,7 @@ interface Convolution {
   readonly size: readonly [number, number];
   readonly kernel: readonly [number, number];
   readonly stride: number;
+  /** Rows and columns of zeros before the source; negative where its first ones are not read. */
   readonly top: number;
   readonly left: number;
   /** Output channels of a group. */
@@ -32,52 +33,41 @@ interface Convolution {
   readonly outSize: readonly [number, number];
 }
 
-/** The convolution of a node, or undefined where Winograd's algorithm does not apply: taps must be dense, strides equal. */
-function convolutionOf({ node, shape }: Shapes): Convolution | undefined {
-  const shapes = node.inputs.map(shape);
+/** Geometry of the convolution that a node computes or is the gradient of; undefined for another op. */
+function geometryOf({ node, shape }: Shapes): Conv2dGeometry | undefined {
+  const [first, second] = node.inputs.map(shape);
   switch (node.op.name) {
     case 'conv2d':
-      return forward(conv2dGeometry('conv2d', node.attributes as Conv2dAttributes, shapes[0], shapes[1]));
-    case 'conv2dWeightGradient': {
-      const given = node.attributes as Conv2dWeightGradientAttributes;
-      const [dy, x] = shapes;
-      const w = [dy[1], x[1] / given.groups, ...given.kernelSize];
-      return forward(conv2dGeometry(node.op.name, given, x, w));
-    }
+      return conv2dGeometry('conv2d', node.attributes as Conv2dAttributes, first, second);
     case 'conv2dDataGradient': {
       const given = node.attributes as Conv2dDataGradientAttributes;
-      const [dy, w] = shapes;
-      const x = [dy[0], w[1] * given.groups, ...given.inputSize];
-      return transposed(conv2dGeometry(node.op.name, given, x, w));
+      return conv2dGeometry(node.op.name, given, [first[0], second[1] * given.groups, ...given.inputSize], second);
+    }
+    case 'conv2dWeightGradient': {
+      const given = node.attributes as Conv2dWeightGradientAttributes;
+      const w = [first[1], second[1] / given.groups, ...given.kernelSize];
+      return conv2dGeometry(node.op.name, given, second, w);
     }
     default:
       return undefined;
   }
 }
 
-function forward(g: Conv2dGeometry): Convolution | undefined {
-  if (g.dilationY !== 1 || g.dilationX !== 1 || g.strideY !== g.strideX) return undefined;
-  return {
-    batch: g.batch,
-    groups: g.groups,
-    channels: g.inChannels / g.groups,
-    size: [g.inHeight, g.inWidth],
-    kernel: [g.kernelHeight, g.kernelWidth],
-    stride: g.strideX,
-    top: g.top,
-    left: g.left,
-    rows: g.outChannels / g.groups,
-    outSize: [g.outHeight, g.outWidth],
-  };
-}
-
-/** The data gradient is the convolution of dy with turned filters, padded by what the forward pass left of r − 1. */
-function transposed(g: Conv2dGeometry): Convolution | undefined {
-  const same = forward(g);
-  if (same?.stride !== 1) return undefined;
-  const [top, left] = [g.kernelHeight - 1 - g.top, g.kernelWidth - 1 - g.left];
-  if (top < 0 || left < 0) return undefined;
-  return { ...same, channels: same.rows, size: same.outSize, top, left, rows: same.channels, outSize: same.size };
+/** The data gradient, of stride 1, is the convolution of dy with turned filters, padded by what the forward pass left of r − 1. */
+function convolutionOf(shapes: Shapes): Convolution {
+  const g = geometryOf(shapes) as Conv2dGeometry;
+  const inChannels = g.inChannels / g.groups;
+  const outChannels = g.outChannels / g.groups;
+  const inSize = [g.inHeight, g.inWidth] as const;
+  const outSize = [g.outHeight, g.outWidth] as const;
+  const kernel = [g.kernelHeight, g.kernelWidth] as const;
+  const { batch, groups, strideX: stride, top, left } = g;
+  const common = { batch, groups, kernel, stride };
+  if (shapes.node.op.name !== 'conv2dDataGradient') {
+    return { ...common, channels: inChannels, size: inSize, top, left, rows: outChannels, outSize };
+  }
+  const before = { top: g.kernelHeight - 1 - top, left: g.kernelWidth - 1 - left };
+  return { ...common, ...before, channels: outChannels, size: outSize, rows: inChannels, outSize: inSize };
 }
 
 function sizes(c: Convolution, name: WinogradName) {
@@ -97,10 +87,10 @@ function pitch(bytes: number): number {
 
 /** Whether `name` can do the node. */
 export function winogradApplies(name: WinogradName) {
-  const { taps } = winograds[name];
   return (shapes: Shapes): boolean => {
-    const c = convolutionOf(shapes);
-    return c?.kernel.every((extent) => Math.ceil(extent / c.stride) === taps) ?? false;
+    const g = geometryOf(shapes);
+    if (!g || !fitsWinograd(name, g)) return false;
+    return shapes.node.op.name !== 'conv2dDataGradient' || g.strideX === 1;
   };
 }
 
@@ -112,7 +102,7 @@ const directCost = 1.15;
 /** Cost of the node in multiply-adds of the products of Winograd's algorithm; Infinity where it does not apply. */
 export function winogradCost(name: WinogradName, shapes: Shapes): number {
   if (!winogradApplies(name)(shapes)) return Number.POSITIVE_INFINITY;
-  const c = convolutionOf(shapes) as Convolution;
+  const c = convolutionOf(shapes);
   const { positions, depth, octets, lines, tiles } = sizes(c, name);
   const all = Math.ceil((c.batch * lines * tiles) / 4) * 4;
   return c.groups * positions * all * (depth * octets * 8 + transformCost * (depth + octets * 8));
@@ -121,7 +111,6 @@ export function winogradCost(name: WinogradName, shapes: Shapes): number {
 /** Cost of the same node by im2col. */
 export function directConvolutionCost(shapes: Shapes): number {
   const c = convolutionOf(shapes);
-  if (!c) return 0;
   const taps = c.kernel[0] * c.kernel[1];
   return directCost * c.batch * c.groups * c.outSize[0] * c.outSize[1] * taps * c.channels * c.rows;
 }
@@ -228,7 +217,7 @@ function filterScratch(r: number, n: number): number {
 
 export function lowerWinograd(name: WinogradName) {
   return (context: LowerContext): void => {
-    const c = convolutionOf(context) as Convolution;
+    const c = convolutionOf(context);
     const kernel = c.kernel[0] * c.kernel[1];
     const turned = context.node.op.name === 'conv2dDataGradient';
     // Weights are [O][I][kernel]: the data gradient's output channels are I.
@@ -278,7 +267,7 @@ export function lowerWinograd(name: WinogradName) {
 
 export function lowerWinogradWeightGradient(name: WinogradName) {
   return (context: LowerContext): void => {
-    const c = convolutionOf(context) as Convolution;
+    const c = convolutionOf(context);
     const { r, n, positions, depth, octets, lines, tiles, filterPitch } = sizes(c, name);
     const all = c.batch * lines;
     const block = blockLines(c, name);

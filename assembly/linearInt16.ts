@@ -1,0 +1,192 @@
+/**
+ * Fully connected layers with int16 weights: y[n][o] = scale[o] · Σ_k x[n][k] · w[o][k] (+ b[o], ReLU). The weight is [O][K] row by
+ * row; four of its integers at a time become floats, which is exact, in the loop that uses them. Half the bytes pass by.
+ *
+ * Arguments of both kernels: 0 x, 1 w, 2 scale, 3 bias or 0, 4 y, 5 batch, 6 K, 7 O, 8 relu.
+ */
+import { at, lineStart, pointer, word } from './lib/args';
+import { packRows, tileCount, tileStart, vectors } from './lib/gemm';
+import { laneMask, madd, sumLanes, zero } from './lib/simd';
+
+// @ts-ignore: decorator
+@inline
+function floats(w: usize): v128 {
+  return f32x4.convert_i32x4_s(v128.load16x4_s(w));
+}
+
+/** One output: scale, bias and ReLU on a finished sum. */
+function finish(args: usize, n: i32, o: i32, sum: v128): void {
+  let y = load<f32>(at(pointer(args, 2), o)) * sumLanes(sum);
+  const bias = pointer(args, 3);
+  if (bias) y += load<f32>(at(bias, o));
+  // Not max(): a NaN must stay.
+  if (word(args, 8) && y < 0) y = 0;
+  store<f32>(at(pointer(args, 4), n * word(args, 7) + o), y);
+}
+
+/**
+ * One image after the other, at the speed of memory: six rows of w stream by at a time, since with four the additions would wait
+ * for each other. Threads share out the output features.
+ */
+export function linearInt16Rows(args: usize, thread: i32, threads: i32): void {
+  const x = pointer(args, 0);
+  const w = pointer(args, 1);
+  const batch = word(args, 5);
+  const depth = word(args, 6);
+  const features = word(args, 7);
+  const stride = <usize>depth << 1;
+  const last = lineStart(features, thread + 1, threads);
+  for (let n = 0; n < batch; n++) {
+    const row = at(x, n * depth);
+    let o = lineStart(features, thread, threads);
+    for (; o + 6 <= last; o += 6) sixRows(args, row, w + <usize>o * stride, stride, depth, n, o);
+    for (; o < last; o++) oneRow(args, row, w + <usize>o * stride, depth, n, o);
+  }
+}
+
+function sixRows(args: usize, x: usize, w0: usize, stride: usize, depth: i32, n: i32, o: i32): void {
+  const w1 = w0 + stride;
+  const w2 = w1 + stride;
+  const w3 = w2 + stride;
+  const w4 = w3 + stride;
+  const w5 = w4 + stride;
+  let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero(), s4 = zero(), s5 = zero();
+  const whole = <usize>(depth >> 2) << 3;
+  let i: usize = 0;
+  for (; i < whole; i += 8) {
+    const v = v128.load(x + (i << 1));
+    s0 = madd(floats(w0 + i), v, s0);
+    s1 = madd(floats(w1 + i), v, s1);
+    s2 = madd(floats(w2 + i), v, s2);
+    s3 = madd(floats(w3 + i), v, s3);
+    s4 = madd(floats(w4 + i), v, s4);
+    s5 = madd(floats(w5 + i), v, s5);
+  }
+  if (depth & 3) {
+    // What follows a row of x may be infinite; what follows a row of w is an integer.
+    const v = v128.and(v128.load(x + (i << 1)), laneMask(depth & 3));
+    s0 = madd(floats(w0 + i), v, s0);
+    s1 = madd(floats(w1 + i), v, s1);
+    s2 = madd(floats(w2 + i), v, s2);
+    s3 = madd(floats(w3 + i), v, s3);
+    s4 = madd(floats(w4 + i), v, s4);
+    s5 = madd(floats(w5 + i), v, s5);
+  }
+  finish(args, n, o, s0);
+  finish(args, n, o + 1, s1);
+  finish(args, n, o + 2, s2);
+  finish(args, n, o + 3, s3);
+  finish(args, n, o + 4, s4);
+  finish(args, n, o + 5, s5);
+}
+
+function oneRow(args: usize, x: usize, w: usize, depth: i32, n: i32, o: i32): void {
+  let sum = zero();
+  const end = x + (<usize>(depth >> 2) << 4);
+  for (; x < end; x += 16, w += 8) sum = madd(floats(w), v128.load(x), sum);
+  if (depth & 3) sum = madd(floats(w), v128.and(v128.load(x), laneMask(depth & 3)), sum);
+  finish(args, n, o, sum);
+}
+
+/**
+ * The same for a batch: tiles of two features and up to four images, so that an integer that has become a float is used for all
+ * of them. A block of x is packed and stays in cache while a block of rows of w passes by.
+ *
+ * Arguments, further: 9 scratch, 10 scratch bytes per thread, 11 K of a block (a multiple of 4), 12 rows of w of a block (even).
+ */
+export function linearInt16Panels(args: usize, thread: i32, threads: i32): void {
+  const features = word(args, 7);
+  const most = word(args, 12);
+  const last = lineStart(features, thread + 1, threads);
+  for (let row = lineStart(features, thread, threads); row < last; row += most) {
+    panelRows(args, pointer(args, 9) + <usize>thread * pointer(args, 10), row, min(most, last - row));
+  }
+}
+
+function panelRows(args: usize, sums: usize, first: i32, count: i32): void {
+  const x = pointer(args, 0);
+  const batch = word(args, 5);
+  const depth = word(args, 6);
+  const block = word(args, 11);
+  const tiles = tileCount(batch);
+  const sumRow = <usize>batch << 4;
+  const packed = sums + <usize>count * sumRow;
+  const stride = <usize>depth << 1;
+  const rows = pointer(args, 1) + <usize>first * stride;
+  memory.fill(sums, 0, <usize>count * sumRow);
+
+  for (let k = 0; k < depth; k += block) {
+    const length = min(block, depth - k);
+    const steps = vectors(length);
+    for (let tile = 0; tile < tiles; tile++) {
+      const n = tileStart(batch, tiles, tile);
+      const width = tileStart(batch, tiles, tile + 1) - n;
+      packRows(at(x, n * depth + k), <usize>depth << 2, width, width, length, packed + (<usize>(n * steps) << 4));
+    }
+    for (let row = 0; row < count; row += 2) {
+      const w = rows + <usize>row * stride + (<usize>k << 1);
+      // An odd last row is taken twice; the second sums are the same.
+      const next = row + 1 < count ? 1 : 0;
+      for (let tile = 0; tile < tiles; tile++) {
+        const n = tileStart(batch, tiles, tile);
+        const width = tileStart(batch, tiles, tile + 1) - n;
+        const to = sums + <usize>row * sumRow + (<usize>n << 4);
+        sumTile(width, w, w + <usize>next * stride, packed + (<usize>(n * steps) << 4), steps, to, to + <usize>next * sumRow);
+      }
+    }
+  }
+
+  for (let n = 0; n < batch; n++) {
+    for (let row = 0; row < count; row++) finish(args, n, first + row, v128.load(sums + <usize>row * sumRow + (<usize>n << 4)));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function tile(width: i32, w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
+  let s00 = v128.load(t0), s10 = v128.load(t1);
+  let s01 = zero(), s02 = zero(), s03 = zero(), s11 = zero(), s12 = zero(), s13 = zero();
+  if (width > 1) { s01 = v128.load(t0, 16); s11 = v128.load(t1, 16); }
+  if (width > 2) { s02 = v128.load(t0, 32); s12 = v128.load(t1, 32); }
+  if (width > 3) { s03 = v128.load(t0, 48); s13 = v128.load(t1, 48); }
+  const end = w0 + (<usize>steps << 3);
+  while (w0 < end) {
+    const a = floats(w0);
+    const b = floats(w1);
+    let v = v128.load(x);
+    s00 = madd(a, v, s00); s10 = madd(b, v, s10);
+    if (width > 1) { v = v128.load(x, 16); s01 = madd(a, v, s01); s11 = madd(b, v, s11); }
+    if (width > 2) { v = v128.load(x, 32); s02 = madd(a, v, s02); s12 = madd(b, v, s12); }
+    if (width > 3) { v = v128.load(x, 48); s03 = madd(a, v, s03); s13 = madd(b, v, s13); }
+    w0 += 8;
+    w1 += 8;
+    x += <usize>width << 4;
+  }
+  v128.store(t0, s00); v128.store(t1, s10);
+  if (width > 1) { v128.store(t0, s01, 16); v128.store(t1, s11, 16); }
+  if (width > 2) { v128.store(t0, s02, 32); v128.store(t1, s12, 32); }
+  if (width > 3) { v128.store(t0, s03, 48); v128.store(t1, s13, 48); }
+}
+
+function tile1(w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
+  tile(1, w0, w1, x, steps, t0, t1);
+}
+function tile2(w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
+  tile(2, w0, w1, x, steps, t0, t1);
+}
+function tile3(w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
+  tile(3, w0, w1, x, steps, t0, t1);
+}
+function tile4(w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
+  tile(4, w0, w1, x, steps, t0, t1);
+}
+
+/** Adds to the partial sums (four lanes each) of two features and `width` images; x is packed [steps][width][4]. */
+function sumTile(width: i32, w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
+  switch (width) {
+    case 1: tile1(w0, w1, x, steps, t0, t1); break;
+    case 2: tile2(w0, w1, x, steps, t0, t1); break;
+    case 3: tile3(w0, w1, x, steps, t0, t1); break;
+    default: tile4(w0, w1, x, steps, t0, t1);
+  }
+}
