@@ -70,6 +70,13 @@ export class GpuExecutable implements Executable {
     return this.device.exclusively(() => this.runNow(inputs, options));
   }
 
+  prepare(): Promise<void> {
+    return this.device.exclusively(async () => {
+      if (this.freed) throw new BackendError(`the program '${this.graph.name}' has been freed`);
+      this.pack();
+    });
+  }
+
   free(): void {
     if (this.freed) return;
     this.freed = true;
@@ -186,7 +193,7 @@ export class GpuExecutable implements Executable {
     for (const [name, id] of graph.inputs) {
       writeBuffer(device.gpu, this.inputBuffers.get(this.bufferOf(id)) as GPUBuffer, inputs[name]);
     }
-    this.prepare();
+    this.pack();
     const staging = await this.stagingFor(fetch);
     const encoder = device.gpu.createCommandEncoder({ label: graph.name });
     if (options.timings) await this.encodeTimed(encoder);
@@ -209,7 +216,7 @@ export class GpuExecutable implements Executable {
   }
 
   /** Packs variables again that have changed since they were packed. */
-  private prepare(): void {
+  private pack(): void {
     const packed = this.lowered.buffers.filter(({ home }) => home === 'packed');
     if (packed.every(({ name, variable }) => this.storage(variable as number).packedIsFresh(name))) return;
     const encoder = this.device.gpu.createCommandEncoder({ label: `${this.graph.name}: packing` });

@@ -1,6 +1,9 @@
 import { BackendError, InputError } from '../../errors.js';
+import type { Initializer } from '../../graph/graph.js';
+import { initialValues } from '../../graph/initialValues.js';
 import { bytesOf, elements, type TensorType } from '../../ops/define.js';
-import type { Storage, TypedArray } from '../backend.js';
+import type { ReadElements, Storage, TypedArray } from '../backend.js';
+import { arrayOf } from '../check.js';
 import { bufferUsage, mapRead } from './adapter.js';
 import type { GpuDevice } from './device.js';
 
@@ -35,11 +38,31 @@ export class GpuStorage implements Storage {
   write(data: TypedArray): Promise<void> {
     return this.device.exclusively(async () => {
       this.check(data.length);
-      if (!(data instanceof Float32Array))
-        throw new InputError(`${this.label} holds float32, got a ${data.constructor.name}`);
+      if (!(data instanceof arrayOf[this.type.dtype]))
+        throw new InputError(`${this.label} holds ${this.type.dtype}, got a ${data.constructor.name}`);
       writeBuffer(this.device.gpu, await this.buffer(), data);
       this.version++;
     });
+  }
+
+  async load(read: ReadElements): Promise<void> {
+    const count = elements(this.type.shape);
+    const piece = this.emptyArray(Math.min(count, pieceLength));
+    for (let at = 0; at < count; at += piece.length) {
+      const part = piece.subarray(0, count - at);
+      const values = part instanceof Float32Array ? part : new Float32Array(part.length);
+      await read(values, at);
+      if (values !== part) part.set(values);
+      await this.device.exclusively(async () => {
+        this.check(count);
+        writeBuffer(this.device.gpu, await this.buffer(), part, at * part.BYTES_PER_ELEMENT);
+        this.version++;
+      });
+    }
+  }
+
+  draw(init: Initializer, seed: number, name: string): Promise<void> {
+    return this.write(initialValues(init, this.type.shape, seed, name));
   }
 
   read(into = new Float32Array(elements(this.type.shape))): Promise<Float32Array> {
@@ -51,7 +74,7 @@ export class GpuStorage implements Storage {
       encoder.copyBufferToBuffer(from, 0, staging, 0, from.size);
       this.device.gpu.queue.submit([encoder.finish()]);
       await staging.mapAsync(mapRead);
-      into.set(new Float32Array(staging.getMappedRange(), 0, into.length));
+      into.set(new arrayOf[this.type.dtype](staging.getMappedRange(), 0, into.length));
       staging.unmap();
       this.device.free(staging);
       return into;
@@ -96,6 +119,10 @@ export class GpuStorage implements Storage {
     this.device.free(form.buffer);
   }
 
+  private emptyArray(length: number): TypedArray {
+    return new arrayOf[this.type.dtype](length);
+  }
+
   private check(length: number): void {
     if (this.freed) throw new BackendError(`${this.label} has been freed`);
     const count = elements(this.type.shape);
@@ -103,12 +130,15 @@ export class GpuStorage implements Storage {
   }
 }
 
-/** Writes an array from the start of a buffer on; bytes that do not fill a word are padded, for the queue writes words. */
-export function writeBuffer(gpu: GPUDevice, buffer: GPUBuffer, data: TypedArray): void {
+/** Elements that are read into host memory at a time: a multiple of 4, so that pieces begin at whole words. */
+const pieceLength = 2 ** 20;
+
+/** Writes an array at a byte of a buffer, a multiple of 4; bytes that do not fill a word are padded, for the queue writes words. */
+export function writeBuffer(gpu: GPUDevice, buffer: GPUBuffer, data: TypedArray, at = 0): void {
   const whole = data.byteLength - (data.byteLength % 4);
-  gpu.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, whole);
+  gpu.queue.writeBuffer(buffer, at, data.buffer as ArrayBuffer, data.byteOffset, whole);
   if (whole === data.byteLength) return;
   const tail = new Uint8Array(4);
   tail.set(new Uint8Array(data.buffer, data.byteOffset + whole, data.byteLength - whole));
-  gpu.queue.writeBuffer(buffer, whole, tail);
+  gpu.queue.writeBuffer(buffer, at + whole, tail);
 }

@@ -2,8 +2,11 @@
 import type { Graph, Node } from '../../../graph/graph.js';
 import { lowerAugment } from './augment.js';
 import { lowerBatchNorm, lowerBatchNormScaleGradient } from './batchNorm.js';
+import { lowerConv2d, lowerConv2dDataGradient, lowerConvTranspose2d } from './conv2d.js';
+import { lowerConv2dBiasGradient, lowerConv2dWeightGradient } from './conv2dParameters.js';
 import { lowerDropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
+import { im2colApplies, lowerIm2col } from './im2col.js';
 import {
   lowerLocal2d,
   lowerLocal2dBiasGradient,
@@ -12,9 +15,6 @@ import {
 } from './local2d.js';
 import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
-import { lowerConv2d, lowerConv2dDataGradient, lowerConvTranspose2d } from './conv2d.js';
-import { lowerConv2dBiasGradient, lowerConv2dWeightGradient } from './conv2dParameters.js';
-import { im2colApplies, lowerIm2col } from './im2col.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
 import { lowerWinograd, winogradApplies } from './winograd.js';
 
