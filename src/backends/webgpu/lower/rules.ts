@@ -8,12 +8,23 @@ import { lowerDropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
 import { im2colApplies, lowerIm2col } from './im2col.js';
 import {
+  fewImages,
+  lowerLinear,
+  lowerLinearBiasGradient,
+  lowerLinearDataGradient,
+  lowerLinearDataGradientVectors,
+  lowerLinearVectors,
+  lowerLinearWeightGradient,
+  lowerLinearWeightGradientVectors,
+} from './linear.js';
+import {
   lowerLocal2d,
   lowerLocal2dBiasGradient,
   lowerLocal2dDataGradient,
   lowerLocal2dWeightGradient,
 } from './local2d.js';
 import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
+import { lowerMatMul } from './matMul.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
 import { lowerWinograd, winogradApplies } from './winograd.js';
@@ -44,6 +55,20 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   conv2dWeightGradient: [{ name: 'implicitGemm', lower: lowerConv2dWeightGradient }],
   conv2dBiasGradient: [{ name: 'tree', lower: lowerConv2dBiasGradient }],
   convTranspose2d: [{ name: 'implicitGemm', lower: lowerConvTranspose2d }],
+  linear: [
+    { name: 'gemv', lower: lowerLinearVectors, applies: fewImages },
+    { name: 'gemm', lower: lowerLinear },
+  ],
+  linearDataGradient: [
+    { name: 'gemv', lower: lowerLinearDataGradientVectors, applies: fewImages },
+    { name: 'gemm', lower: lowerLinearDataGradient },
+  ],
+  linearWeightGradient: [
+    { name: 'outer', lower: lowerLinearWeightGradientVectors, applies: fewImages },
+    { name: 'gemm', lower: lowerLinearWeightGradient },
+  ],
+  linearBiasGradient: [{ name: 'slices', lower: lowerLinearBiasGradient }],
+  matMul: [{ name: 'gemm', lower: lowerMatMul }],
   relu: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: false }) }],
   reluGradient: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: true }) }],
   dropout: [{ name: 'philox', lower: lowerDropout }],
