@@ -32,18 +32,29 @@ const tiles: readonly (readonly [Tile, number])[] = [
   [tile(32, 32, 8, 1, 1), 0.35],
 ];
 
-/** Of kernels/lib/gemmThin.wgsl. */
-const thin: Tile = { rows: 4, columns: 4, constants: { TILE_ROWS: 4, TILE_COLUMNS: 4, THIN: true } };
-/** A product of at most so many elements, of at least such depth, is thin. */
-const thinElements = 64;
-const thinDepth = 1024;
+/** Of kernels/lib/gemmThin.wgsl: 64 invocations with 4 × 4 elements each, those left over sharing the depth. */
+function thin(rows: number, columns: number): Tile {
+  const shared = (rows * columns) / 16 < 64;
+  return { rows, columns, constants: { TILE_ROWS: rows, TILE_COLUMNS: columns, THIN: true, SHARED: shared } };
+}
+
+/** A product of at most so many rows or columns is thin. */
+const thinExtent = 8;
+/** Few sums that are longer than this are shared out themselves. */
+const longDepth = 512;
+const fewSums = 4096;
+
+const [deep, tall, wide] = [thin(4, 4), thin(256, 4), thin(4, 256)];
 
 /** Workgroups that keep a GPU busy: two or so for each multiprocessor of a large one. */
 export const busyWorkgroups = 256;
 
 /** The tile for `copies` products (groups, slices, positions) of the given size: little beyond the edges, and work for everyone. */
 export function chooseTile(rows: number, columns: number, depth: number, copies: number): Tile {
-  if (rows * columns <= thinElements && depth >= thinDepth) return thin;
+  if (Math.min(rows, columns) <= thinExtent) {
+    if (depth > longDepth && rows * columns <= fewSums) return deep;
+    return columns < rows ? tall : wide;
+  }
   const time = ([{ rows: height, columns: width }, speed]: readonly [Tile, number]): number => {
     const workgroups = Math.ceil(rows / height) * Math.ceil(columns / width) * copies;
     return (Math.max(workgroups, busyWorkgroups) * height * width) / speed;
