@@ -14,6 +14,12 @@ export const mapRead = 1;
 
 let nodeGpu: Promise<GPU> | undefined;
 
+/**
+ * Options of Dawn. Kernels write workgroup memory before they read it; on a software adapter, filling it with zeros would be most of what
+ * compiling a kernel costs.
+ */
+const dawnOptions = ['enable-dawn-features=disable_workgroup_init'];
+
 /** @throws BackendError saying what is missing */
 export async function findGpu(): Promise<GPU> {
   const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
@@ -24,7 +30,7 @@ export async function findGpu(): Promise<GPU> {
       'this browser has no WebGPU (navigator.gpu is missing; a page must also be served over https or from localhost)',
     );
   }
-  nodeGpu ??= import('webgpu').then(({ create }) => create([]) as GPU);
+  nodeGpu ??= import('webgpu').then(({ create }) => create(dawnOptions) as GPU);
   try {
     return await nodeGpu;
   } catch (error) {
