@@ -9,6 +9,17 @@ import type { Plan } from '../plan/plan.js';
 
 export type TypedArray = Float32Array | Int32Array | Int16Array | Uint8Array;
 
+/** The graphics adapter that a backend computes on. */
+export interface AdapterInfo {
+  readonly name: string;
+  /** Whether it is a program that does a GPU's work on the CPU. */
+  readonly software: boolean;
+  /** Optional features found. */
+  readonly features: readonly string[];
+  /** Limits that plans keep to, as WebGPU names them. */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
 export interface BackendInfo {
   readonly name: string;
   /** One line for people: 'wasm, relaxed SIMD, 2 threads'. */
@@ -22,6 +33,9 @@ export interface BackendInfo {
   readonly accuracy: Accuracy;
   /** NaN and infinities come out where the reference has them (WGSL does not promise that). */
   readonly nonFinite: boolean;
+  readonly adapter?: AdapterInfo;
+  /** Why it was chosen, where the choice was left to `openBackend`: 'WebGPU found no adapter (no GPU, …)'. */
+  readonly choice?: string;
 }
 
 /** Fills `into` with elements of a tensor, from element `offset` on. */

@@ -5,6 +5,7 @@ import { inferenceGraph, stepGraph } from '../engine/graphs.js';
 import type { Graph } from '../graph/graph.js';
 import { preset } from '../models/presets.js';
 import type { Plan } from '../plan/plan.js';
+import { adapterOption } from './lib/adapter.js';
 import { wholeNumber, word } from './lib/options.js';
 import { print, writeJson } from './lib/output.js';
 import { formatBytes, formatLarge, formatTable } from './lib/table.js';
@@ -30,6 +31,7 @@ export function planCommand(): Command {
       'inference',
     )
     .option('--backend <name>', backendNames.join(' or '), word(backendNames), 'wasm')
+    .addOption(adapterOption())
     .option('--threads <n>', 'threads; those of this machine by default', wholeNumber(1))
     .option('--json <file>', "write the plan to a file ('-': standard output)")
     .action(async (name: string, options: PlanOptions) => {

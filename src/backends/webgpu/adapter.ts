@@ -44,6 +44,10 @@ export async function findAdapter(): Promise<GPUAdapter> {
   return adapter;
 }
 
+export function nameOf({ description, vendor, architecture }: GPUAdapterInfo): string {
+  return description || `${vendor} ${architecture}`.trim() || 'unnamed adapter';
+}
+
 /** Whether an adapter computes on the CPU. */
 export function isSoftware(info: GPUAdapterInfo): boolean {
   const { isFallbackAdapter } = info as { isFallbackAdapter?: boolean };
