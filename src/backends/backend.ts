@@ -88,6 +88,13 @@ export interface Products {
   readonly multiplyAdds: Float64Array;
 }
 
+/** A kernel as it was made for a program. */
+export interface KernelSource {
+  readonly kernel: string;
+  readonly constants: Readonly<Record<string, number | boolean | string>>;
+  readonly source: string;
+}
+
 /** A graph that has been lowered, planned and recorded. Runs of one backend follow one another. */
 export interface Executable {
   readonly graph: Graph;
@@ -96,6 +103,8 @@ export interface Executable {
   run(inputs: Readonly<Record<string, TypedArray>>, options?: RunOptions): Promise<RunResult>;
   /** Does what the next run would do before its first step, so that it starts at once: packs variables. */
   prepare(): Promise<void>;
+  /** Each kernel that the program runs, once; of backends that make theirs anew for every program. */
+  sources?(): readonly KernelSource[];
   free(): void;
 }
 

@@ -18,11 +18,13 @@ let nodeGpu: Promise<GPU> | undefined;
 export async function findGpu(): Promise<GPU> {
   const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (own) return own;
-  const { process } = globalThis as { process?: { versions?: { node?: string } } };
-  if (!process?.versions?.node) {
+  if (!globalThis.process?.versions?.node) {
     throw new BackendError(
       'this browser has no WebGPU (navigator.gpu is missing; a page must also be served over https or from localhost)',
     );
+  }
+  if (lacksVulkan()) {
+    throw new BackendError("WebGPU in Node needs Vulkan, which is not here (libvulkan.so.1; Debian's libvulkan1)");
   }
   nodeGpu ??= import('webgpu').then(({ create }) => create([]) as GPU);
   try {
@@ -33,6 +35,17 @@ export async function findGpu(): Promise<GPU> {
       `WebGPU in Node needs the npm package 'webgpu' (npm install webgpu): ${(error as Error).message.split('\n')[0]}`,
       { cause: error },
     );
+  }
+}
+
+/** Dawn would say so too, after loading some 100 MB, and on stderr. A library that is no module of Node is opened, then refused. */
+function lacksVulkan(): boolean {
+  if (process.platform !== 'linux') return false;
+  try {
+    process.dlopen({ exports: {} }, 'libvulkan.so.1');
+    return false;
+  } catch (error) {
+    return /cannot open shared object/.test((error as Error).message);
   }
 }
 
