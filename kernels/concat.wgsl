@@ -1,5 +1,5 @@
 // Copies one piece to its place in the whole that is joined along an axis. One element an invocation.
-#include "lib/pieces.wgsl"
+#include "lib/joined.wgsl"
 
 @group(0) @binding(1) var<storage, read> piece: array<Element>;
 @group(0) @binding(2) var<storage, read_write> whole: array<Element>;

@@ -1,6 +1,6 @@
 // Copies one piece out of a whole that is cut along an axis; with ZERO, clears its place in the whole instead (the gradient of a piece that the
 // loss does not depend on; gradients of the others are joined by concat.wgsl). One element an invocation.
-#include "lib/pieces.wgsl"
+#include "lib/joined.wgsl"
 
 #if ZERO
 @group(0) @binding(1) var<storage, read_write> whole: array<Element>;

@@ -75,7 +75,7 @@ t.test('options', async (t) => {
   }
   await t.rejects(openEngine({ backend: 'gpu' as 'wasm' }), {
     name: 'ArgumentError',
-    message: /backend must be one of wasm, reference, got gpu/,
+    message: /backend must be one of wasm, webgpu, reference, got gpu/,
   });
   await t.rejects(openEngine({ simd: 'fast' as 'plain' }), { name: 'ArgumentError', message: /simd must be one of/ });
 
