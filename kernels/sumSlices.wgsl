@@ -1,11 +1,14 @@
-// total[i] = Σ_s partial[s][i], always in the order of the slices.
+// total[i] = Σ_s partial[s][i], always in the order of the slices. SCALE, BIAS, RELU: what is then done to it, by column of total (see
+// lib/affine.wgsl).
 #include "lib/grid.wgsl"
 
-struct Params { elements: u32, slices: u32 }
+struct Params { elements: u32, slices: u32, columns: u32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
 @group(0) @binding(2) var<storage, read_write> total: array<f32>;
+const affineBinding = 3u;
+#include "lib/affine.wgsl"
 
 @compute @workgroup_size(64)
 fn main(
@@ -15,5 +18,5 @@ fn main(
   if (i >= params.elements) { return; }
   var sum = 0.0;
   for (var s = 0u; s < params.slices; s++) { sum += partial[s * params.elements + i]; }
-  total[i] = sum;
+  total[i] = affine(sum, i % params.columns);
 }

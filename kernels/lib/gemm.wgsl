@@ -10,7 +10,10 @@
 //
 // Constants: TILE_ROWS, TILE_COLUMNS and TILE_DEPTH; an invocation has 4·ROW_VECTORS × 4·COLUMN_VECTORS elements of C in
 // registers. A_ALONG_K, B_ALONG_K: whether neighbours in memory are neighbours along k, and so what neighbouring
-// invocations load. A whole number of vectors of each operand falls to an invocation.
+// invocations load. A whole number of vectors of each operand falls to an invocation. THIN: lib/gemmThin.wgsl instead, for few elements.
+#if THIN
+#include "lib/gemmThin.wgsl"
+#else
 
 const ACROSS = TILE_COLUMNS / (4u * COLUMN_VECTORS);
 const DOWN = TILE_ROWS / (4u * ROW_VECTORS);
@@ -114,3 +117,4 @@ fn multiplyTile(firstRow: u32, firstColumn: u32, firstK: u32, lastK: u32, local:
     }
   }
 }
+#endif

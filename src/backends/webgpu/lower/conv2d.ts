@@ -50,7 +50,7 @@ function stepOf(context: LowerContext, c: Convolution): Step {
   const bias = node.inputs.length > 2;
   const positions = y.grid * x.grid;
   const taps = y.taps * x.taps;
-  const tile = chooseTile(rows, c.batch * positions, groups);
+  const tile = chooseTile(rows, c.batch * positions, c.channels * taps, groups);
   const tilesOf = (count: number) => [Math.ceil(rows / tile.rows), Math.ceil((count * positions) / tile.columns)];
   const bytes = (channels: number, [height, width]: readonly [number, number]) =>
     groups * channels * height * width * 4;

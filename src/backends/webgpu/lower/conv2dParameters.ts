@@ -1,27 +1,14 @@
 /** Gradients of a convolution's weight and bias: sums over the whole batch, in slices that a second pass adds up. */
 import { type Conv2dWeightGradientAttributes, conv2dGeometry } from '../../../ops/conv2d.js';
 import { elements } from '../../../ops/define.js';
-import { type BufferIndex, float, grid, type LowerContext, type Step } from './program.js';
+import { float, grid, type LowerContext } from './program.js';
+import { sumSlices } from './sumSlices.js';
 import { busyWorkgroups, chooseTile } from './tiles.js';
 
 /** Positions that are worth a slice of their own. */
 const leastPositions = 256;
 /** Bytes that the slices' sums may take. */
 const mostBytes = 64 * 1024 * 1024;
-
-/** Adds up `slices` arrays of `count` float32 each, in their order. */
-function sumSlices(context: LowerContext, partial: BufferIndex, slices: number, count: number): Step {
-  return {
-    kernel: 'sumSlices',
-    units: 1,
-    bindings: [
-      { buffer: partial, access: 'read', unitBytes: 0 },
-      { buffer: context.output(0), access: 'write', unitBytes: 0 },
-    ],
-    params: () => [count, slices],
-    workgroups: () => grid(Math.ceil(count / 64), context.limits),
-  };
-}
 
 /** Blocks of whole images that the sum is cut into, and equal pieces of a block; either has one image or one piece. */
 interface Slicing {
@@ -60,7 +47,7 @@ export function lowerConv2dWeightGradient(context: LowerContext): void {
       Math.floor(Math.min(mostBytes, limits.maxStorageBufferBindingSize) / weightBytes),
     ),
   );
-  const tile = chooseTile(rows, columns, groups * most);
+  const tile = chooseTile(rows, columns, batch * plane, groups * most);
   const tiles = [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)] as const;
   const wanted = Math.min(most, Math.ceil((2 * busyWorkgroups) / (tiles[0] * tiles[1] * groups)));
   const imageBytes = (Math.max(elements(dy), elements(x)) / batch) * 4;
@@ -105,7 +92,7 @@ export function lowerConv2dWeightGradient(context: LowerContext): void {
     ],
     workgroups: (count) => grid(tiles[0] * tiles[1] * groups * count * pieces, limits),
   });
-  if (slices > 1) context.preparation(sumSlices(context, target, slices, weightBytes / 4));
+  if (slices > 1) context.preparation(sumSlices(context, target, slices, [weightBytes / 4, columns]));
 }
 
 export function lowerConv2dBiasGradient(context: LowerContext): void {
@@ -122,5 +109,5 @@ export function lowerConv2dBiasGradient(context: LowerContext): void {
     params: (count) => [count * channels, plane],
     workgroups: (count) => grid(count * channels, context.limits),
   });
-  if (batch > 1) context.preparation(sumSlices(context, target, batch, channels));
+  if (batch > 1) context.preparation(sumSlices(context, target, batch, [channels, channels]));
 }

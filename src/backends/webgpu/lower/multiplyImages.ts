@@ -16,7 +16,7 @@ export interface ImageProducts {
 }
 
 export function multiplyImages({ limits }: LowerContext, p: ImageProducts): Step {
-  const tile = chooseTile(p.rows, p.batch * p.width, p.copies);
+  const tile = chooseTile(p.rows, p.batch * p.width, p.depth, p.copies);
   const tilesOf = (count: number) => [Math.ceil(p.rows / tile.rows), Math.ceil((count * p.width) / tile.columns)];
   return {
     kernel: 'multiplyImages',

@@ -9,6 +9,16 @@ import { lowerDropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
 import { im2colApplies, lowerIm2col } from './im2col.js';
 import {
+  fewImages,
+  lowerLinear,
+  lowerLinearBiasGradient,
+  lowerLinearDataGradient,
+  lowerLinearDataGradientVectors,
+  lowerLinearVectors,
+  lowerLinearWeightGradient,
+  lowerLinearWeightGradientVectors,
+} from './linear.js';
+import {
   lowerLocal2d,
   lowerLocal2dBiasGradient,
   lowerLocal2dDataGradient,
@@ -22,6 +32,7 @@ import {
   lowerSoftmax,
 } from './losses.js';
 import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
+import { lowerMatMul } from './matMul.js';
 import { lowerAdam, lowerSgd } from './optimizers.js';
 import { lowerConcat, lowerSplit, lowerSplitGradient } from './pieces.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
@@ -54,6 +65,20 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   conv2dWeightGradient: [{ name: 'implicitGemm', lower: lowerConv2dWeightGradient }],
   conv2dBiasGradient: [{ name: 'tree', lower: lowerConv2dBiasGradient }],
   convTranspose2d: [{ name: 'implicitGemm', lower: lowerConvTranspose2d }],
+  linear: [
+    { name: 'gemv', lower: lowerLinearVectors, applies: fewImages },
+    { name: 'gemm', lower: lowerLinear },
+  ],
+  linearDataGradient: [
+    { name: 'gemv', lower: lowerLinearDataGradientVectors, applies: fewImages },
+    { name: 'gemm', lower: lowerLinearDataGradient },
+  ],
+  linearWeightGradient: [
+    { name: 'outer', lower: lowerLinearWeightGradientVectors, applies: fewImages },
+    { name: 'gemm', lower: lowerLinearWeightGradient },
+  ],
+  linearBiasGradient: [{ name: 'slices', lower: lowerLinearBiasGradient }],
+  matMul: [{ name: 'gemm', lower: lowerMatMul }],
   relu: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: false }) }],
   reluGradient: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: true }) }],
   dropout: [{ name: 'philox', lower: lowerDropout }],

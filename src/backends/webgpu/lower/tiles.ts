@@ -15,6 +15,7 @@ function tile(rows: number, columns: number, depth: number, rowVectors: number, 
     TILE_DEPTH: depth,
     ROW_VECTORS: rowVectors,
     COLUMN_VECTORS: columnVectors,
+    THIN: false,
   };
   return { rows, columns, constants };
 }
@@ -31,11 +32,18 @@ const tiles: readonly (readonly [Tile, number])[] = [
   [tile(32, 32, 8, 1, 1), 0.35],
 ];
 
+/** Of kernels/lib/gemmThin.wgsl. */
+const thin: Tile = { rows: 4, columns: 4, constants: { TILE_ROWS: 4, TILE_COLUMNS: 4, THIN: true } };
+/** A product of at most so many elements, of at least such depth, is thin. */
+const thinElements = 64;
+const thinDepth = 1024;
+
 /** Workgroups that keep a GPU busy: two or so for each multiprocessor of a large one. */
 export const busyWorkgroups = 256;
 
 /** The tile for `copies` products (groups, slices, positions) of the given size: little beyond the edges, and work for everyone. */
-export function chooseTile(rows: number, columns: number, copies: number): Tile {
+export function chooseTile(rows: number, columns: number, depth: number, copies: number): Tile {
+  if (rows * columns <= thinElements && depth >= thinDepth) return thin;
   const time = ([{ rows: height, columns: width }, speed]: readonly [Tile, number]): number => {
     const workgroups = Math.ceil(rows / height) * Math.ceil(columns / width) * copies;
     return (Math.max(workgroups, busyWorkgroups) * height * width) / speed;

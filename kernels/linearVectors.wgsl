@@ -1,0 +1,80 @@
+// A fully connected layer for few images, y[n, o] = b[o] + Σ_k w[o, k] · x[n, k], bound by reading w once: four rows of w a workgroup. Each
+// invocation adds every 64th piece of the rows, then a tree adds their sums. BATCH is the number of images, rounded up.
+// INT16: w holds pairs of int16. SCALE, BIAS, RELU: what is done to the sum, see lib/affine.wgsl.
+#include "lib/grid.wgsl"
+#include "lib/pieces.wgsl"
+
+struct Params {
+  rows: u32, firstRow: u32,   // of w, in this dispatch
+  pieces: u32,                // of a row
+  images: u32,
+  features: u32,              // of an image of y
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Piece>;
+#if INT16 && WIDE
+@group(0) @binding(2) var<storage, read> w: array<vec2<u32>>;
+#elif INT16
+@group(0) @binding(2) var<storage, read> w: array<u32>;
+#else
+@group(0) @binding(2) var<storage, read> w: array<Piece>;
+#endif
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+const affineBinding = 4u;
+#include "lib/affine.wgsl"
+
+#if INT16
+fn int16(words: u32, half: u32) -> f32 { return f32(extractBits(bitcast<i32>(words), 16u * half, 16u)); }
+#endif
+
+fn weights(i: u32) -> Piece {
+#if INT16 && WIDE
+  let words = w[i];
+  return vec4<f32>(int16(words.x, 0u), int16(words.x, 1u), int16(words.y, 0u), int16(words.y, 1u));
+#elif INT16
+  return int16(w[i / 2u], i % 2u);
+#else
+  return w[i];
+#endif
+}
+
+const LANES = 64u;
+// Of an image and four rows.
+var<workgroup> own: array<vec4<f32>, BATCH * LANES>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32,
+) {
+  let row = 4u * linearWorkgroup(workgroup, workgroups);
+  if (row >= params.rows) { return; }
+  // Beyond the last row or image the last one is read again.
+  var rows: array<u32, 4>;
+  for (var i = 0u; i < 4u; i++) { rows[i] = min(row + i, params.rows - 1u) * params.pieces; }
+  var sums: array<vec4<f32>, BATCH>;
+  for (var k = local; k < params.pieces; k += LANES) {
+    let a = weights(rows[0] + k);
+    let b = weights(rows[1] + k);
+    let c = weights(rows[2] + k);
+    let d = weights(rows[3] + k);
+    for (var n = 0u; n < BATCH; n++) {
+      let factor = x[min(n, params.images - 1u) * params.pieces + k];
+      sums[n] += vec4<f32>(sumOf(a * factor), sumOf(b * factor), sumOf(c * factor), sumOf(d * factor));
+    }
+  }
+  for (var n = 0u; n < BATCH; n++) { own[n * LANES + local] = sums[n]; }
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (local < half) {
+      for (var n = 0u; n < BATCH; n++) { own[n * LANES + local] += own[n * LANES + local + half]; }
+    }
+  }
+  workgroupBarrier();
+  let n = local / 4u;
+  let i = local % 4u;
+  if (n < params.images && row + i < params.rows) {
+    let feature = params.firstRow + row + i;
+    y[n * params.features + feature] = affine(own[n * LANES][i], feature);
+  }
+}
