@@ -1,16 +1,7 @@
 // Philox4x32-10: 128 random bits as a pure function of a 128-bit counter and a 64-bit key (Salmon, Moraes, Dror and Shaw,
 // Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011, section 3.3), bit for bit as src/ops/lib/philox.ts draws them.
 
-// High 32 bits of a*b, from products of 16-bit halves: no sum of them reaches 2^32.
-fn multiplyHigh(a: u32, b: u32) -> u32 {
-  let aLow = a & 0xffffu;
-  let aHigh = a >> 16u;
-  let bLow = b & 0xffffu;
-  let bHigh = b >> 16u;
-  let middle = aHigh * bLow + ((aLow * bLow) >> 16u);
-  let carry = aLow * bHigh + (middle & 0xffffu);
-  return aHigh * bHigh + (middle >> 16u) + (carry >> 16u);
-}
+#include "lib/multiplyHigh.wgsl"
 
 // The four words for (counter, key), both least significant word first.
 fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {

@@ -24,11 +24,13 @@ const dawnOptions = ['enable-dawn-features=disable_workgroup_init'];
 export async function findGpu(): Promise<GPU> {
   const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (own) return own;
-  const { process } = globalThis as { process?: { versions?: { node?: string } } };
-  if (!process?.versions?.node) {
+  if (!globalThis.process?.versions?.node) {
     throw new BackendError(
       'this browser has no WebGPU (navigator.gpu is missing; a page must also be served over https or from localhost)',
     );
+  }
+  if (lacksVulkan()) {
+    throw new BackendError("WebGPU in Node needs Vulkan, which is not here (libvulkan.so.1; Debian's libvulkan1)");
   }
   nodeGpu ??= import('webgpu').then(({ create }) => create(dawnOptions) as GPU);
   try {
@@ -42,12 +44,27 @@ export async function findGpu(): Promise<GPU> {
   }
 }
 
+/** Dawn would say so too, after loading some 100 MB, and on stderr. A library that is no module of Node is opened, then refused. */
+function lacksVulkan(): boolean {
+  if (process.platform !== 'linux') return false;
+  try {
+    process.dlopen({ exports: {} }, 'libvulkan.so.1');
+    return false;
+  } catch (error) {
+    return /cannot open shared object/.test((error as Error).message);
+  }
+}
+
 export async function findAdapter(): Promise<GPUAdapter> {
   const gpu = await findGpu();
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter)
     throw new BackendError('WebGPU is here, but it found no adapter (no GPU, or no driver that it can use)');
   return adapter;
+}
+
+export function nameOf({ description, vendor, architecture }: GPUAdapterInfo): string {
+  return description || `${vendor} ${architecture}`.trim() || 'unnamed adapter';
 }
 
 /** Whether an adapter computes on the CPU. */

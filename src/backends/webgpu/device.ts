@@ -66,7 +66,7 @@ export class GpuDevice {
 
   /** The pipeline of a kernel with its constants, compiled once. `owner` says in errors whose it is. */
   pipeline(kernel: string, constants: Constants, owner: string): Promise<GPUComputePipeline> {
-    const key = `${kernel} ${JSON.stringify(constants)}`;
+    const key = pipelineKey(kernel, constants);
     const known = this.pipelines.get(key);
     if (known) return known;
     const made = this.compile(kernel, constants, owner);
@@ -143,4 +143,9 @@ export class GpuDevice {
     this.pipelines.clear();
     if (this.owned) this.gpu.destroy();
   }
+}
+
+/** What tells pipelines apart. */
+export function pipelineKey(kernel: string, constants: Constants): string {
+  return `${kernel} ${JSON.stringify(constants)}`;
 }

@@ -3,13 +3,15 @@ import { BackendError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
 import { bytesOf, elements } from '../../ops/define.js';
 import type { Plan, PlanStep } from '../../plan/plan.js';
-import type { Executable, RunOptions, RunResult, Storage, TypedArray } from '../backend.js';
+import type { Executable, KernelSource, RunOptions, RunResult, Storage, TypedArray } from '../backend.js';
 import { checkFetch, checkInputs } from '../check.js';
 import { bufferUsage, mapRead } from './adapter.js';
-import type { GpuDevice } from './device.js';
+import { type GpuDevice, pipelineKey } from './device.js';
+import { kernelFiles } from './generated/kernels.js';
 import { lower } from './lower/lower.js';
 import { makePools, type Pools } from './lower/pools.js';
 import { type BufferIndex, type Dispatch, type Lowered, offsetAlignment, type Word } from './lower/program.js';
+import { preprocess } from './source.js';
 import { GpuStorage, writeBuffer } from './storage.js';
 
 /** A dispatch with its device objects. */
@@ -75,6 +77,15 @@ export class GpuExecutable implements Executable {
       if (this.freed) throw new BackendError(`the program '${this.graph.name}' has been freed`);
       this.pack();
     });
+  }
+
+  sources(): readonly KernelSource[] {
+    const found = new Map<string, KernelSource>();
+    for (const { kernel, constants } of [...this.lowered.preparation, ...this.lowered.dispatches]) {
+      const key = pipelineKey(kernel, constants);
+      if (!found.has(key)) found.set(key, { kernel, constants, source: preprocess(kernelFiles, kernel, constants) });
+    }
+    return [...found.values()];
   }
 
   free(): void {

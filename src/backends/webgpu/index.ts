@@ -3,7 +3,7 @@ import { BackendError } from '../../errors.js';
 import type { Graph, Node } from '../../graph/graph.js';
 import type { TensorType } from '../../ops/define.js';
 import type { Backend, BackendInfo, CompileOptions, Executable, Storage } from '../backend.js';
-import { findAdapter, isSoftware } from './adapter.js';
+import { findAdapter, isSoftware, nameOf } from './adapter.js';
 import { GpuDevice } from './device.js';
 import { GpuExecutable } from './executable.js';
 import { algorithmNames } from './lower/lower.js';
@@ -15,6 +15,10 @@ export interface WebGpuOptions {
   readonly device?: GPUDevice;
   /** Limits that plans keep to where they are smaller than the device's: to test what a lesser device would do. */
   readonly limits?: Partial<Limits>;
+  /** Refuses a software adapter. */
+  readonly hardware?: boolean;
+  /** Why this backend was chosen, for `info`. */
+  readonly choice?: string;
 }
 
 /**
@@ -27,40 +31,45 @@ const accuracy = { divide: 5, sqrt: 9, exp: 40, log: 16, pow: 64, tanh: 64 } as 
 /** Features that kernels use where they are to be had. */
 const usefulFeatures = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
 
-/** @throws BackendError when there is no WebGPU or no adapter here */
+/** @throws BackendError when there is no WebGPU or no adapter here, or only a software adapter where hardware is asked for */
 export async function openWebGpuBackend(options: WebGpuOptions = {}): Promise<Backend> {
-  const gpu = options.device ?? (await openDevice());
+  const { device } = options;
+  const { gpu, features } = device ? { gpu: device, features: device.features } : await openDevice(options.hardware);
   const limits = Object.fromEntries(
     Object.keys(defaultLimits).map((name) => {
       const key = name as keyof Limits;
       return [key, Math.min(gpu.limits[key], options.limits?.[key] ?? Number.POSITIVE_INFINITY)];
     }),
   ) as unknown as Limits;
-  const { adapterInfo } = gpu;
-  const software = isSoftware(adapterInfo);
-  const adapter =
-    adapterInfo.description || `${adapterInfo.vendor} ${adapterInfo.architecture}`.trim() || 'unnamed adapter';
+  const name = nameOf(gpu.adapterInfo);
+  const software = isSoftware(gpu.adapterInfo);
   const info: BackendInfo = {
     name: 'webgpu',
-    description: `webgpu, ${adapter}${software ? ' (software adapter)' : ''}`,
+    description: `webgpu, ${name}${software ? ' (software adapter)' : ''}`,
     threads: 1,
     simd: 'none',
     sharedMemory: false,
     memoryLimit: Number.MAX_SAFE_INTEGER,
     accuracy,
     nonFinite: false,
+    adapter: { name, software, features: [...features].sort(), limits: { ...limits } },
+    ...(options.choice !== undefined && { choice: options.choice }),
   };
-  return new WebGpuBackend(info, new GpuDevice(gpu, limits, options.device === undefined));
+  return new WebGpuBackend(info, new GpuDevice(gpu, limits, device === undefined));
 }
 
-async function openDevice(): Promise<GPUDevice> {
+/** A device with all useful features and limits of the adapter, and the names of all features of the adapter. */
+async function openDevice(hardware = false): Promise<{ gpu: GPUDevice; features: Iterable<string> }> {
   const adapter = await findAdapter();
+  if (hardware && isSoftware(adapter.info)) {
+    throw new BackendError(`WebGPU found a software adapter only (${nameOf(adapter.info)})`);
+  }
   const requiredFeatures = usefulFeatures.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   const requiredLimits = Object.fromEntries(
     Object.keys(defaultLimits).map((name) => [name, adapter.limits[name as keyof Limits]]),
   );
   try {
-    return await adapter.requestDevice({ requiredFeatures, requiredLimits });
+    return { gpu: await adapter.requestDevice({ requiredFeatures, requiredLimits }), features: adapter.features };
   } catch (error) {
     throw new BackendError(`the adapter gave no WebGPU device: ${(error as Error).message}`, { cause: error });
   }

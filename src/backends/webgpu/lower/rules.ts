@@ -1,5 +1,6 @@
 /** Every op's lowering, by name. */
 import type { Graph, Node } from '../../../graph/graph.js';
+import { lowerClip, lowerLeakyRelu, lowerScale, lowerTanh } from './activations.js';
 import { lowerAugment } from './augment.js';
 import { lowerBatchNorm, lowerBatchNormScaleGradient } from './batchNorm.js';
 import { lowerConv2d, lowerConv2dDataGradient, lowerConvTranspose2d } from './conv2d.js';
@@ -23,8 +24,17 @@ import {
   lowerLocal2dDataGradient,
   lowerLocal2dWeightGradient,
 } from './local2d.js';
+import {
+  lowerCrossEntropy,
+  lowerCrossEntropyGradient,
+  lowerMeanSquaredError,
+  lowerMeanSquaredErrorGradient,
+  lowerSoftmax,
+} from './losses.js';
 import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
 import { lowerMatMul } from './matMul.js';
+import { lowerAdam, lowerSgd } from './optimizers.js';
+import { lowerConcat, lowerSplit, lowerSplitGradient } from './pieces.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
 import { lowerWinograd, winogradApplies } from './winograd.js';
@@ -90,6 +100,30 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   local2dWeightGradient: [{ name: 'direct', lower: lowerLocal2dWeightGradient }],
   local2dBiasGradient: [{ name: 'direct', lower: lowerLocal2dBiasGradient }],
   augment: [{ name: 'channels', lower: lowerAugment }],
+  leakyRelu: [{ name: 'vectors', lower: lowerLeakyRelu(false) }],
+  leakyReluGradient: [{ name: 'vectors', lower: lowerLeakyRelu(true) }],
+  clip: [{ name: 'vectors', lower: lowerClip(false) }],
+  clipGradient: [{ name: 'vectors', lower: lowerClip(true) }],
+  tanh: [{ name: 'vectors', lower: lowerTanh(false) }],
+  tanhGradient: [{ name: 'vectors', lower: lowerTanh(true) }],
+  sigmoid: [{ name: 'vectors', lower: elementwise('sigmoid', { GRADIENT: false }) }],
+  sigmoidGradient: [{ name: 'vectors', lower: elementwise('sigmoid', { GRADIENT: true }) }],
+  scale: [{ name: 'vectors', lower: lowerScale }],
+  add: [{ name: 'vectors', lower: elementwise('add') }],
+  concat: [{ name: 'copy', lower: lowerConcat }],
+  split: [{ name: 'copy', lower: lowerSplit }],
+  splitGradient: [{ name: 'copy', lower: lowerSplitGradient }],
+  softmax: [{ name: 'rows', lower: lowerSoftmax('softmax', false) }],
+  softmaxGradient: [{ name: 'rows', lower: lowerSoftmax('softmax', true) }],
+  logSoftmax: [{ name: 'rows', lower: lowerSoftmax('logSoftmax', false) }],
+  logSoftmaxGradient: [{ name: 'rows', lower: lowerSoftmax('logSoftmax', true) }],
+  crossEntropy: [{ name: 'rows', lower: lowerCrossEntropy }],
+  crossEntropyGradient: [{ name: 'rows', lower: lowerCrossEntropyGradient(false) }],
+  crossEntropyTargetGradient: [{ name: 'rows', lower: lowerCrossEntropyGradient(true) }],
+  meanSquaredError: [{ name: 'tree', lower: lowerMeanSquaredError }],
+  meanSquaredErrorGradient: [{ name: 'vectors', lower: lowerMeanSquaredErrorGradient }],
+  sgd: [{ name: 'fused', lower: lowerSgd }],
+  adam: [{ name: 'fused', lower: lowerAdam }],
 };
 
 /** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes and limits alone decide. */
