@@ -34,13 +34,8 @@ const usefulFeatures = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
 /** @throws BackendError when there is no WebGPU or no adapter here, or only a software adapter where hardware is asked for */
 export async function openWebGpuBackend(options: WebGpuOptions = {}): Promise<Backend> {
   const { device } = options;
-  const { gpu, features } = device ? { gpu: device, features: device.features } : await openDevice(options.hardware);
-  const limits = Object.fromEntries(
-    Object.keys(defaultLimits).map((name) => {
-      const key = name as keyof Limits;
-      return [key, Math.min(gpu.limits[key], options.limits?.[key] ?? Number.POSITIVE_INFINITY)];
-    }),
-  ) as unknown as Limits;
+  const { gpu, features } = device ? { gpu: device, features: device.features } : await openDevice(options);
+  const limits = limitsOf(gpu.limits, options.limits);
   const name = nameOf(gpu.adapterInfo);
   const software = isSoftware(gpu.adapterInfo);
   const info: BackendInfo = {
@@ -58,16 +53,24 @@ export async function openWebGpuBackend(options: WebGpuOptions = {}): Promise<Ba
   return new WebGpuBackend(info, new GpuDevice(gpu, limits, device === undefined));
 }
 
-/** A device with all useful features and limits of the adapter, and the names of all features of the adapter. */
-async function openDevice(hardware = false): Promise<{ gpu: GPUDevice; features: Iterable<string> }> {
+/** What plans keep to: limits of a device or adapter, and of those pretended the smaller ones. */
+function limitsOf(given: GPUSupportedLimits, pretended: Partial<Limits> = {}): Limits {
+  const names = Object.keys(defaultLimits) as (keyof Limits)[];
+  const entries = names.map((name) => [name, Math.min(given[name], pretended[name] ?? Number.POSITIVE_INFINITY)]);
+  return Object.fromEntries(entries) as Limits;
+}
+
+/**
+ * A device with all useful features and limits of the adapter, and the names of all features of the adapter. What it pretends to be it
+ * also enforces, down to the default limits.
+ */
+async function openDevice({ hardware, limits }: WebGpuOptions): Promise<{ gpu: GPUDevice; features: Iterable<string> }> {
   const adapter = await findAdapter();
   if (hardware && isSoftware(adapter.info)) {
     throw new BackendError(`WebGPU found a software adapter only (${nameOf(adapter.info)})`);
   }
   const requiredFeatures = usefulFeatures.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
-  const requiredLimits = Object.fromEntries(
-    Object.keys(defaultLimits).map((name) => [name, adapter.limits[name as keyof Limits]]),
-  );
+  const requiredLimits = { ...limitsOf(adapter.limits, limits) };
   try {
     return { gpu: await adapter.requestDevice({ requiredFeatures, requiredLimits }), features: adapter.features };
   } catch (error) {

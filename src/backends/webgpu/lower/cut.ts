@@ -43,7 +43,7 @@ export function cut(
   return dispatches;
 }
 
-/** Largest number of units whose bindings all fit, a multiple of what keeps their offsets aligned; all of them where nothing is too large. */
+/** Units of a dispatch such that its bindings fit and their offsets are aligned; all of them where nothing is too large. */
 function unitsOfDispatch(step: Step, buffers: readonly Buffer[], limits: Limits, node: Node): number {
   const { maxStorageBufferBindingSize: limit } = limits;
   if (step.bindings.length > limits.maxStorageBuffersPerShaderStage) {
@@ -72,7 +72,9 @@ function unitsOfDispatch(step: Step, buffers: readonly Buffer[], limits: Limits,
   if (most === 0) {
     throw new BackendError(`node '${node.name}': ${step.kernel} cannot be cut into bindings of ${limit} bytes`);
   }
-  return most;
+  // In equal parts, so that none is left with a few units.
+  const parts = Math.ceil(step.units / most);
+  return Math.ceil(step.units / parts / period) * period;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {
