@@ -75,3 +75,27 @@ export function isSoftware(info: GPUAdapterInfo): boolean {
     /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${info.architecture} ${info.description} ${info.device}`)
   );
 }
+
+/** Milliseconds between two polls of a software adapter. */
+const pause = 0.2;
+
+/**
+ * Awaits what a device computes. In Node, Dawn polls for it without a pause; beside a software adapter that takes a core from the work that is
+ * waited for, so the thread rests between polls.
+ */
+export async function restful<T>(promise: Promise<T>): Promise<T> {
+  if (!globalThis.process?.versions?.node) return promise;
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  let settled = false;
+  const rest = (): void => {
+    if (settled) return;
+    Atomics.wait(never, 0, 0, pause);
+    setImmediate(rest);
+  };
+  setImmediate(rest);
+  try {
+    return await promise;
+  } finally {
+    settled = true;
+  }
+}

@@ -1,13 +1,16 @@
 /** What storages and executables of one engine share: the device, its pipelines, one queue, and what went wrong. */
 import { BackendError, DeviceLostError } from '../../errors.js';
-import { bufferUsage } from './adapter.js';
+import { bufferUsage, isSoftware, restful } from './adapter.js';
 import { kernelFiles } from './generated/kernels.js';
 import type { Limits } from './lower/program.js';
 import { type Constants, preprocess } from './source.js';
 
 export class GpuDevice {
   readonly limits: Limits;
+  private readonly software: boolean;
+  /** By kernel and constants; and by WGSL without its comments, which several of those may share. */
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  private readonly pipelinesOf = new Map<string, Promise<GPUComputePipeline>>();
   private queue: Promise<unknown> = Promise.resolve();
   private closed = false;
   /** Set when the device is gone. */
@@ -25,6 +28,7 @@ export class GpuDevice {
     private readonly owned: boolean,
   ) {
     this.limits = limits;
+    this.software = isSoftware(gpu.adapterInfo);
     gpu.lost.then(({ reason, message }) => {
       this.lost = message || reason || 'no reason given';
     });
@@ -69,23 +73,29 @@ export class GpuDevice {
     const key = pipelineKey(kernel, constants);
     const known = this.pipelines.get(key);
     if (known) return known;
-    const made = this.compile(kernel, constants, owner);
+    const code = preprocess(kernelFiles, kernel, constants);
+    const bare = code.replace(/^\s*\/\/.*\n/gm, '');
+    const made = this.pipelinesOf.get(bare) ?? this.compile(kernel, code, owner);
     this.pipelines.set(key, made);
-    made.catch(() => this.pipelines.delete(key));
+    this.pipelinesOf.set(bare, made);
+    made.catch(() => {
+      this.pipelines.delete(key);
+      this.pipelinesOf.delete(bare);
+    });
     return made;
   }
 
-  private async compile(kernel: string, constants: Constants, owner: string): Promise<GPUComputePipeline> {
+  private async compile(kernel: string, code: string, owner: string): Promise<GPUComputePipeline> {
     this.expectAlive();
-    const code = preprocess(kernelFiles, kernel, constants);
     this.objects++;
     const module = this.gpu.createShaderModule({ label: kernel, code });
     try {
-      return await this.gpu.createComputePipelineAsync({
+      const made = this.gpu.createComputePipelineAsync({
         label: `${kernel} of ${owner}`,
         layout: 'auto',
         compute: { module, entryPoint: 'main' },
       });
+      return await this.result(made);
     } catch (error) {
       this.expectAlive();
       const { messages } = await module.getCompilationInfo();
@@ -99,6 +109,11 @@ export class GpuDevice {
         },
       );
     }
+  }
+
+  /** Awaits what the device computes. */
+  result<T>(promise: Promise<T>): Promise<T> {
+    return this.software ? restful(promise) : promise;
   }
 
   /** Runs device calls; what the validation layer or the memory has to say of them becomes an error that names `what`. */
@@ -141,6 +156,7 @@ export class GpuDevice {
     this.closed = true;
     await this.queue;
     this.pipelines.clear();
+    this.pipelinesOf.clear();
     if (this.owned) this.gpu.destroy();
   }
 }

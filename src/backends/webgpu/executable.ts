@@ -275,7 +275,7 @@ export class GpuExecutable implements Executable {
 
   private async map(buffer: GPUBuffer, use: (mapped: ArrayBuffer) => void): Promise<void> {
     try {
-      await buffer.mapAsync(mapRead);
+      await this.device.result(buffer.mapAsync(mapRead));
     } catch (error) {
       this.device.expectAlive();
       throw new BackendError(`the program '${this.graph.name}' failed: ${(error as Error).message}`, { cause: error });
