@@ -1,6 +1,6 @@
 // A fully connected layer for few images, y[n, o] = b[o] + Σ_k w[o, k] · x[n, k], bound by reading w once: four rows of w a workgroup. Each
 // invocation adds every 64th piece of the rows, then a tree adds their sums. BATCH is the number of images, rounded up.
-// INT16: w holds pairs of int16. SCALE, BIAS, RELU: what is done to the sum, see lib/affine.wgsl.
+// INT16: w holds pairs of int16. SCALE, BIAS, least: what is done to the sum, see lib/affine.wgsl.
 #include "lib/grid.wgsl"
 #include "lib/pieces.wgsl"
 
@@ -9,6 +9,7 @@ struct Params {
   pieces: u32,                // of a row
   images: u32,
   features: u32,              // of an image of y
+  least: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,6 +1,6 @@
 // A product of matrices for each image and copy (group, or position of Winograd's tiles): C[n][copy] = A[copy]·B[n][copy] with
 // A [rows × depth], B [depth × width], C [rows × width], all row-major. The columns of all images are seen as those of one matrix.
-// BIAS adds b[copy][row], RELU takes the positive part.
+// BIAS adds b[copy][row].
 #include "lib/grid.wgsl"
 
 struct Params {
@@ -8,6 +8,7 @@ struct Params {
   copies: u32,
   columns: u32,          // images × width
   rowTiles: u32, columnTiles: u32,
+  least: f32,            // of what is stored: 0 for a ReLU
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -56,10 +57,7 @@ fn storeC(row: u32, column: u32, sum: f32) {
 #if BIAS
   value += bias[copy * params.rows + row];
 #endif
-#if RELU
-  value = max(value, 0.0);
-#endif
-  product[((n * params.copies + copy) * params.rows + row) * params.width + column % params.width] = value;
+  product[((n * params.copies + copy) * params.rows + row) * params.width + column % params.width] = max(value, params.least);
 }
 
 #include "lib/gemm.wgsl"

@@ -1,8 +1,8 @@
-// total[i] = Σ_s partial[s][i], always in the order of the slices. SCALE, BIAS, RELU: what is then done to it, by column of total (see
+// total[i] = Σ_s partial[s][i], always in the order of the slices. SCALE, BIAS, least: what is then done to it, by column of total (see
 // lib/affine.wgsl).
 #include "lib/grid.wgsl"
 
-struct Params { elements: u32, slices: u32, columns: u32 }
+struct Params { elements: u32, slices: u32, columns: u32, least: f32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;

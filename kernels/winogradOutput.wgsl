@@ -1,5 +1,5 @@
 // Y = Aᵀ m A for each tile m of products [image][36 positions][channel][tile], 4×4 cells of y [image, channel, height, width].
-// BIAS adds b[channel], RELU takes the positive part.
+// BIAS adds b[channel].
 #include "lib/grid.wgsl"
 #include "lib/winograd43.wgsl"
 
@@ -8,6 +8,7 @@ struct Params {
   channels: u32,         // of an image
   planeTiles: u32, lineTiles: u32,
   height: u32, width: u32,
+  least: f32,            // of what is stored: 0 for a ReLU
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -40,9 +41,7 @@ fn main(
 #if BIAS
     line += bias[plane % params.channels];
 #endif
-#if RELU
-    line = max(line, vec4<f32>());
-#endif
+    line = max(line, vec4<f32>(params.least));
     for (var j = 0u; j < 4u; j++) {
       if (top + i < params.height && left + j < params.width) {
         y[(plane * params.height + top + i) * params.width + left + j] = line[j];

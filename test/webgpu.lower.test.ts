@@ -33,7 +33,11 @@ t.test('the preprocessor', async (t) => {
     'b\na\nk',
     'a file is included once, where it is first asked for',
   );
-  t.equal(of('#if X\n#include "nowhere"\n#endif\nk', { X: false }), 'const X = false;\nk', 'a branch not taken includes nothing');
+  t.equal(
+    of('#if X\n#include "nowhere"\n#endif\nk', { X: false }),
+    'const X = false;\nk',
+    'a branch not taken includes nothing',
+  );
 
   const chosen = (condition: string, constants: Record<string, unknown>) =>
     of(`#if ${condition}\nyes\n#else\nno\n#endif`, constants).split('\n').at(-1);
@@ -185,7 +189,8 @@ function buffersThatOverlap(lowered: Lowered, { places, lifetimes }: Pools): rea
   for (const [i, a] of all.entries()) {
     for (const b of all.slice(0, i)) {
       const together = a.pool === b.pool && a.first <= b.last && b.first <= a.last;
-      if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes) found.push(`${a.name}, ${b.name}`);
+      if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes)
+        found.push(`${a.name}, ${b.name}`);
     }
   }
   return found;
@@ -226,7 +231,9 @@ t.test('AlexNet at its full size keeps to the default limits', async (t) => {
 t.test('the weight of fc6 is cut by its rows in all three passes', async (t) => {
   const graph = trainingGraph(preset('caffe-alexnet'), 128);
   const fc6 = (limits: Limits) =>
-    lower(graph, { limits }).dispatches.filter(({ kernel, node }) => node.name.startsWith('fc6') && kernel === 'linear');
+    lower(graph, { limits }).dispatches.filter(
+      ({ kernel, node }) => node.name.startsWith('fc6') && kernel === 'linear',
+    );
   const whole = fc6({ ...defaultLimits, maxStorageBufferBindingSize: 2 ** 28 });
   t.same(
     whole.map(({ node }) => node.op.name),

@@ -1,5 +1,5 @@
-// What is done to a sum for output feature `feature`: SCALE multiplies by scale[feature], BIAS adds bias[feature], RELU takes the positive
-// part. The kernel that includes this says in `affineBinding` where their bindings begin.
+// What is done to a sum for output feature `feature`: SCALE multiplies by scale[feature], BIAS adds bias[feature], and what is
+// below params.least becomes that: 0 for a ReLU. The kernel that includes this says in `affineBinding` where the bindings begin.
 #if SCALE
 @group(0) @binding(affineBinding) var<storage, read> scale: array<f32>;
 #endif
@@ -17,8 +17,5 @@ fn affine(sum: f32, feature: u32) -> f32 {
 #if BIAS
   value += bias[feature];
 #endif
-#if RELU
-  value = max(value, 0.0);
-#endif
-  return value;
+  return max(value, params.least);
 }

@@ -5,7 +5,7 @@
 //
 // Cells outside the image read as zero. A forward convolution has one grid (i, j), that of its outputs, with base −padding and
 // step dilation. The data gradient has one for each phase of the stride, with the taps that reach it: see lower/conv2d.ts.
-// BIAS, RELU: what is done to the sum.
+// BIAS and least: what is done to the sum.
 #include "lib/grid.wgsl"
 #include "lib/quotient.wgsl"
 
@@ -28,6 +28,7 @@ struct Params {
   outY: u32, outX: u32,
   // Elements of w from one group, output channel, channel, tap down and tap across to the next, and to the first tap.
   weightGroup: u32, weightRow: u32, weightChannel: u32, weightTapY: u32, weightTapX: u32, weightFirst: u32,
+  least: f32,            // of what is stored: 0 for a ReLU
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -103,10 +104,7 @@ fn storeC(row: u32, column: u32, sum: f32) {
 #if BIAS
   value += b[channel];
 #endif
-#if RELU
-  value = max(value, 0.0);
-#endif
-  y[((n * params.groups * params.rows + channel) * params.outHeight + i) * params.outWidth + j] = value;
+  y[((n * params.groups * params.rows + channel) * params.outHeight + i) * params.outWidth + j] = max(value, params.least);
 }
 
 #include "lib/gemm.wgsl"

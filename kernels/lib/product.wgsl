@@ -1,7 +1,7 @@
 // C[m][n] = Σ_k A[m][k]·B[k][n], each matrix row-major or transposed, as its strides say. A dispatch may have some of the rows, of the
 // columns or of the depth; in the last case it adds to what the one before it left. The depth is cut into slices, each of which has
 // sums of its own, for sumSlices.wgsl to add up; with one slice in all they are the product.
-// INT16: B holds pairs of int16. SCALE, BIAS, RELU: what is done to the sum, see lib/affine.wgsl.
+// INT16: B holds pairs of int16. SCALE, BIAS, least: what is done to the sum, see lib/affine.wgsl.
 #include "lib/grid.wgsl"
 
 struct Params {
@@ -14,6 +14,7 @@ struct Params {
   productSlice: u32, productRow: u32, productFirst: u32,
   firstColumn: u32,      // of this dispatch, in factors and biases
   adds: u32,             // whether to add to what is there
+  least: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -64,7 +64,10 @@ function limitsOf(given: GPUSupportedLimits, pretended: Partial<Limits> = {}): L
  * A device with all useful features and limits of the adapter, and the names of all features of the adapter. What it pretends to be it
  * also enforces, down to the default limits.
  */
-async function openDevice({ hardware, limits }: WebGpuOptions): Promise<{ gpu: GPUDevice; features: Iterable<string> }> {
+async function openDevice({
+  hardware,
+  limits,
+}: WebGpuOptions): Promise<{ gpu: GPUDevice; features: Iterable<string> }> {
   const adapter = await findAdapter();
   if (hardware && isSoftware(adapter.info)) {
     throw new BackendError(`WebGPU found a software adapter only (${nameOf(adapter.info)})`);

@@ -6,7 +6,7 @@ import {
   conv2dGeometry,
 } from '../../../ops/conv2d.js';
 import { type ConvTranspose2dAttributes, convTranspose2dGeometry } from '../../../ops/convTranspose2d.js';
-import { float, grid, type LowerContext, type Step, type StepBinding } from './program.js';
+import { float, grid, type LowerContext, leastValue, type Step, type StepBinding } from './program.js';
 import { chooseTile } from './tiles.js';
 
 /** How one product of the implicit matrix product finds its operands along one axis. */
@@ -63,7 +63,7 @@ function stepOf(context: LowerContext, c: Convolution): Step {
   const [weightGroup, weightRow, weightChannel] = c.weightStrides;
   return {
     kernel: c.kernel,
-    constants: { ...tile.constants, BIAS: bias, RELU: c.relu },
+    constants: { ...tile.constants, BIAS: bias },
     units: c.batch,
     bindings,
     params: (count) => [
@@ -97,6 +97,7 @@ function stepOf(context: LowerContext, c: Convolution): Step {
       y.tapStep * c.kernelWidth,
       x.tapStep,
       y.first * c.kernelWidth + x.first,
+      leastValue(c.relu),
     ],
     workgroups: (count) => {
       const [down, across] = tilesOf(count);

@@ -1,7 +1,7 @@
 /** Fully connected layers: as matrix products, and for few images with kernels that read or write the weight once. */
 import type { LinearAttributes } from '../../../ops/linear.js';
 import { multiply } from './product.js';
-import { grid, type LowerContext } from './program.js';
+import { grid, type LowerContext, leastValue } from './program.js';
 import { type Affine, affineBindings, affineConstants, sumSlices } from './sumSlices.js';
 import { busyWorkgroups } from './tiles.js';
 
@@ -62,7 +62,7 @@ export function lowerLinearVectors(context: LowerContext): void {
       { buffer: context.output(0), access: 'write', unitBytes: 0 },
       ...affineBindings(affine),
     ],
-    params: (rows, first) => [rows, first, count, images, features],
+    params: (rows, first) => [rows, first, count, images, features, leastValue(affine.relu)],
     workgroups: (rows) => grid(Math.ceil(rows / 4), context.limits),
   });
 }

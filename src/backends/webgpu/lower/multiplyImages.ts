@@ -1,4 +1,4 @@
-import { type BufferIndex, grid, type LowerContext, type Step } from './program.js';
+import { type BufferIndex, grid, type LowerContext, leastValue, type Step } from './program.js';
 import { chooseTile } from './tiles.js';
 
 /** C[n][copy] = A[copy]·B[n][copy] (+ bias[copy][row], positive part) with A [rows × depth], B [depth × width]. */
@@ -20,7 +20,7 @@ export function multiplyImages({ limits }: LowerContext, p: ImageProducts): Step
   const tilesOf = (count: number) => [Math.ceil(p.rows / tile.rows), Math.ceil((count * p.width) / tile.columns)];
   return {
     kernel: 'multiplyImages',
-    constants: { ...tile.constants, BIAS: p.bias !== undefined, RELU: p.relu },
+    constants: { ...tile.constants, BIAS: p.bias !== undefined },
     units: p.batch,
     bindings: [
       { buffer: p.left, access: 'read', unitBytes: 0 },
@@ -28,7 +28,7 @@ export function multiplyImages({ limits }: LowerContext, p: ImageProducts): Step
       { buffer: p.product, access: 'write', unitBytes: p.copies * p.rows * p.width * 4 },
       ...(p.bias === undefined ? [] : [{ buffer: p.bias, access: 'read' as const, unitBytes: 0 }]),
     ],
-    params: (count) => [p.rows, p.depth, p.width, p.copies, count * p.width, ...tilesOf(count)],
+    params: (count) => [p.rows, p.depth, p.width, p.copies, count * p.width, ...tilesOf(count), leastValue(p.relu)],
     workgroups: (count) => {
       const [down, across] = tilesOf(count);
       return grid(down * across * p.copies, limits);

@@ -1,5 +1,5 @@
 /** Products of two matrices, for ops that are such: kernels/lib/product.wgsl. */
-import { type BufferIndex, grid, type LowerContext, type Step } from './program.js';
+import { type BufferIndex, grid, type LowerContext, leastValue, type Step } from './program.js';
 import { type Affine, affineBindings, affineConstants, plain, sumSlices } from './sumSlices.js';
 import { busyWorkgroups, chooseTile } from './tiles.js';
 
@@ -115,6 +115,7 @@ export function multiply(context: LowerContext, p: Product): void {
         offset(units[2], start.rows * columns + start.columns),
         start.columns,
         Number(start.depth > 0),
+        leastValue(within.relu),
       ];
     },
     workgroups: (count) => {

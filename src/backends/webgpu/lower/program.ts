@@ -23,6 +23,11 @@ export function float(value: number): Word {
   return { float: value };
 }
 
+/** What a kernel that ends with `max(value, least)` is given: 0 for a ReLU, else a number that is below all. */
+export function leastValue(relu: boolean): Word {
+  return float(relu ? 0 : -(2 - 2 ** -23) * 2 ** 127);
+}
+
 /** A storage buffer as a kernel sees it; bindings are numbered from 1 in the order given, 0 are the parameters. */
 export interface Binding {
   readonly buffer: BufferIndex;

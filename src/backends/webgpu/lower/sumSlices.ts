@@ -1,4 +1,4 @@
-import { type BufferIndex, grid, type LowerContext, type Step, type StepBinding } from './program.js';
+import { type BufferIndex, grid, type LowerContext, leastValue, type Step, type StepBinding } from './program.js';
 
 /** What is done to a sum for its output feature, the last dimension of the result: kernels/lib/affine.wgsl. */
 export interface Affine {
@@ -9,8 +9,8 @@ export interface Affine {
 
 export const plain: Affine = { relu: false };
 
-export function affineConstants({ scale, bias, relu }: Affine) {
-  return { SCALE: scale !== undefined, BIAS: bias !== undefined, RELU: relu };
+export function affineConstants({ scale, bias }: Affine) {
+  return { SCALE: scale !== undefined, BIAS: bias !== undefined };
 }
 
 export function affineBindings({ scale, bias }: Affine): readonly StepBinding[] {
@@ -35,7 +35,7 @@ export function sumSlices(
       { buffer: context.output(0), access: 'write', unitBytes: 0 },
       ...affineBindings(affine),
     ],
-    params: () => [count, slices, columns],
+    params: () => [count, slices, columns, leastValue(affine.relu)],
     workgroups: () => grid(Math.ceil(count / 64), context.limits),
   };
 }

@@ -8,7 +8,7 @@ import {
 import { winograds } from '../../../ops/lib/winograd.js';
 import { imagesFit } from './im2col.js';
 import { multiplyImages } from './multiplyImages.js';
-import { grid, type LowerContext } from './program.js';
+import { grid, type LowerContext, leastValue } from './program.js';
 import type { Shapes } from './rules.js';
 
 const { outputs: tileOutputs, size, output } = winograds.winograd43;
@@ -149,14 +149,21 @@ export function lowerWinograd(context: LowerContext): void {
   const bias = node.inputs.length > 2;
   context.preparation({
     kernel: 'winogradOutput',
-    constants: { ...constants, BIAS: bias, RELU: node.attributes.activation === 'relu' },
+    constants: { ...constants, BIAS: bias },
     units: batch,
     bindings: [
       { buffer: products, access: 'read', unitBytes: tileBytes(rows) },
       { buffer: context.output(0), access: 'write', unitBytes: imageBytes(rows, c.destinationSize) },
       ...(bias ? [{ buffer: context.input(2), access: 'read' as const, unitBytes: 0 }] : []),
     ],
-    params: (count) => [count * groups * rows * planeTiles, groups * rows, planeTiles, lineTiles, ...c.destinationSize],
+    params: (count) => [
+      count * groups * rows * planeTiles,
+      groups * rows,
+      planeTiles,
+      lineTiles,
+      ...c.destinationSize,
+      leastValue(node.attributes.activation === 'relu'),
+    ],
     workgroups: (count) => grid(Math.ceil((count * groups * rows * planeTiles) / 64), limits),
   });
 }
