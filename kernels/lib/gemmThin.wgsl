@@ -1,6 +1,6 @@
 // lib/gemm.wgsl for products of few rows or few columns, where tiles of workgroup memory would be mostly padding: an invocation has 4 × 4
 // elements of C in registers and loads what it needs. Invocations that the tile leaves over share out the depth: each adds up some
-// k, then a tree adds their sums.
+// k, then a tree adds their sums. The kernel has `rows` and `columns` of the product in its parameters.
 const INVOCATIONS = 64u;
 const ACROSS = TILE_COLUMNS / 4u;
 const PLACES = TILE_ROWS / 4u * ACROSS;
@@ -22,7 +22,8 @@ fn multiplyTile(firstRow: u32, firstColumn: u32, firstK: u32, lastK: u32, local:
     columns[i] = columnOf(column + i);
   }
   var sums: array<vec4<f32>, 4>;
-  for (var k = firstK + local / PLACES; k < lastK; k += SHARES) {
+  let end = select(firstK, lastK, row < params.rows && column < params.columns);
+  for (var k = firstK + local / PLACES; k < end; k += SHARES) {
     let depth = depthOf(k);
     let right = vec4<f32>(loadB(depth, columns[0]), loadB(depth, columns[1]), loadB(depth, columns[2]), loadB(depth, columns[3]));
     for (var i = 0u; i < 4u; i++) { sums[i] += loadA(rows[i], depth) * right; }
