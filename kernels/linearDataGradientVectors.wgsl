@@ -18,9 +18,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> w: array<Piece>;
 @group(0) @binding(3) var<storage, read_write> partial: array<Piece>;
 
-// Rows that are under way at a time.
-const AHEAD = 4u;
-
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32,
@@ -31,21 +28,26 @@ fn main(
   if (slice >= params.slices || k >= params.pieces) { return; }
   let first = min(params.rows, slice * params.sliceRows);
   let last = min(params.rows, first + params.sliceRows);
-  var sums: array<Piece, BATCH>;
-  for (var o = first; o < last; o += AHEAD) {
-    var weights: array<Piece, AHEAD>;
-    for (var i = 0u; i < AHEAD; i++) { weights[i] = w[min(o + i, last - 1u) * params.pieces + k]; }
-    for (var i = 0u; i < AHEAD; i++) {
-      for (var n = 0u; n < BATCH; n++) {
-        let factor = dy[min(n, params.images - 1u) * params.features + params.firstRow + min(o + i, last - 1u)];
-        sums[n] += select(0.0, factor, o + i < last) * weights[i];
-      }
-    }
+#for n BATCH
+  let image$n = min($nu, params.images - 1u) * params.features + params.firstRow;
+  var sum$n = Piece();
+#endfor
+  // Four rows are under way at a time; beyond the last one it is read again, and counts for nothing.
+  for (var o = first; o < last; o += 4u) {
+#for i 4
+    let row$i = min(o + $iu, last - 1u);
+    let w$i = w[row$i * params.pieces + k] * select(0.0, 1.0, o + $iu < last);
+#endfor
+#for n BATCH
+    sum$n += dy[image$n + row0] * w0 + dy[image$n + row1] * w1 + dy[image$n + row2] * w2 + dy[image$n + row3] * w3;
+#endfor
   }
-  for (var n = 0u; n < BATCH; n++) {
-    if (n >= params.images) { break; }
-    let i = (slice * params.images + n) * params.pieces + k;
-    if (params.firstRow > 0u) { sums[n] += partial[i]; }
-    partial[i] = sums[n];
+  let place = slice * params.images * params.pieces + k;
+#for n BATCH
+  if ($nu < params.images) {
+    let i = place + $nu * params.pieces;
+    if (params.firstRow > 0u) { sum$n += partial[i]; }
+    partial[i] = sum$n;
   }
+#endfor
 }

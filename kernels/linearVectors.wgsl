@@ -51,24 +51,29 @@ fn main(
   let row = 4u * linearWorkgroup(workgroup, workgroups);
   if (row >= params.rows) { return; }
   // Beyond the last row or image the last one is read again.
-  var rows: array<u32, 4>;
-  for (var i = 0u; i < 4u; i++) { rows[i] = min(row + i, params.rows - 1u) * params.pieces; }
-  var sums: array<vec4<f32>, BATCH>;
+#for i 4
+  let row$i = min(row + $iu, params.rows - 1u) * params.pieces;
+#endfor
+#for n BATCH
+  let image$n = min($nu, params.images - 1u) * params.pieces;
+  var sum$n = vec4<f32>();
+#endfor
   for (var k = local; k < params.pieces; k += LANES) {
-    let a = weights(rows[0] + k);
-    let b = weights(rows[1] + k);
-    let c = weights(rows[2] + k);
-    let d = weights(rows[3] + k);
-    for (var n = 0u; n < BATCH; n++) {
-      let factor = x[min(n, params.images - 1u) * params.pieces + k];
-      sums[n] += vec4<f32>(sumOf(a * factor), sumOf(b * factor), sumOf(c * factor), sumOf(d * factor));
-    }
+#for i 4
+    let w$i = weights(row$i + k);
+#endfor
+#for n BATCH
+    let x$n = x[image$n + k];
+    sum$n += vec4<f32>(sumOf(w0 * x$n), sumOf(w1 * x$n), sumOf(w2 * x$n), sumOf(w3 * x$n));
+#endfor
   }
-  for (var n = 0u; n < BATCH; n++) { own[n * LANES + local] = sums[n]; }
+#for n BATCH
+  own[$nu * LANES + local] = sum$n;
+#endfor
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (local < half) {
-      for (var n = 0u; n < BATCH; n++) { own[n * LANES + local] += own[n * LANES + local + half]; }
+      for (var i = local; i < BATCH * LANES; i += LANES) { own[i] += own[i + half]; }
     }
   }
   workgroupBarrier();

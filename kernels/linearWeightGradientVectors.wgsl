@@ -25,13 +25,16 @@ fn main(
   let k = index % params.blocks * 64u + local;
   if (first >= params.rows || k >= params.pieces) { return; }
   // Beyond the last image nothing is added.
-  var images: array<Piece, BATCH>;
-  for (var n = 0u; n < BATCH; n++) {
-    if (n < params.images) { images[n] = x[n * params.pieces + k]; }
-  }
+#for n BATCH
+  let image$n = min($nu, params.images - 1u);
+  let x$n = x[image$n * params.pieces + k] * select(0.0, 1.0, $nu < params.images);
+#endfor
   for (var row = first; row < min(first + 8u, params.rows); row++) {
+    let feature = params.firstRow + row;
     var sum = Piece();
-    for (var n = 0u; n < BATCH; n++) { sum += dy[min(n, params.images - 1u) * params.features + params.firstRow + row] * images[n]; }
+#for n BATCH
+    sum += dy[image$n * params.features + feature] * x$n;
+#endfor
     dw[row * params.pieces + k] = sum;
   }
 }

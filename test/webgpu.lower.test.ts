@@ -64,7 +64,24 @@ t.test('the preprocessor', async (t) => {
     'enable directives come first, once each',
   );
 
+  t.equal(
+    of('#for i N\nvar a$i: f32;\n#endfor\nk', { N: 2 }),
+    'const N = 2u;\nvar a0: f32;\nvar a1: f32;\nk',
+    'a loop gives each turn its number',
+  );
+  t.equal(
+    of('#for i 2\n#for j 2\n#if ON\n$i$j\n#endif\n#endfor\n#endfor', { ON: true }),
+    'const ON = true;\n00\n01\n10\n11',
+    'loops nest, with conditions in them',
+  );
+  t.equal(of('#for i 0\nx\n#endfor\nk'), 'k');
+
   for (const [text, message] of [
+    ['#for i 2\nx', /k\.wgsl:1: #for without #endfor/],
+    ['x\n#endfor', /k\.wgsl:2: #endfor without #for/],
+    ['#for i\n#endfor', /k\.wgsl:1: expected #for NAME COUNT/],
+    ['#for i M\n#endfor', /k\.wgsl:1: the constant M is not given/],
+    ['x\n#for i 2\ny\n#what\n#endfor', /k\.wgsl:4: unknown directive #what/],
     ['#if A\n', /the constant A is not given/],
     ['x\n#if A >\n#endif', /k\.wgsl:2: cannot read the condition/],
     ['#endif', /k\.wgsl:1: #endif without #if/],

@@ -9,8 +9,10 @@
 // nothing needs working out, lib/gemmPlaces.wgsl has them as plain indices.
 //
 // Constants: TILE_ROWS, TILE_COLUMNS and TILE_DEPTH; an invocation has 4·ROW_VECTORS × 4·COLUMN_VECTORS elements of C in
-// registers. A_ALONG_K, B_ALONG_K: whether neighbours in memory are neighbours along k, and so what neighbouring
-// invocations load. A whole number of vectors of each operand falls to an invocation. THIN: lib/gemmThin.wgsl instead, for few elements.
+// registers, and loads A_LOADS and B_LOADS vectors of each operand's tile. A_ALONG_K, B_ALONG_K: whether neighbours in memory are neighbours along k, and so what neighbouring
+// invocations load. THIN: lib/gemmThin.wgsl instead, for few elements.
+#include "lib/storeBlock.wgsl"
+
 #if THIN
 #include "lib/gemmThin.wgsl"
 #else
@@ -20,8 +22,6 @@ const DOWN = TILE_ROWS / (4u * ROW_VECTORS);
 const INVOCATIONS = ACROSS * DOWN;
 const A_VECTORS = TILE_ROWS / 4u;
 const B_VECTORS = TILE_COLUMNS / 4u;
-const A_LOADS = A_VECTORS * TILE_DEPTH / INVOCATIONS;
-const B_LOADS = B_VECTORS * TILE_DEPTH / INVOCATIONS;
 // One vector more than a line has: writes of neighbouring k then fall on different memory banks.
 const A_PITCH = A_VECTORS + 1u;
 const B_PITCH = B_VECTORS + 1u;
@@ -37,84 +37,74 @@ fn placeOfLoad(index: u32, vectors: u32, alongK: bool) -> vec2<u32> {
 
 // All arguments but `local`, the invocation's index, are the same for the whole workgroup. Sums k from firstK to before lastK.
 fn multiplyTile(firstRow: u32, firstColumn: u32, firstK: u32, lastK: u32, local: u32) {
-  var rows: array<Row, 4u * A_LOADS>;
-  var columns: array<Column, 4u * B_LOADS>;
-  for (var i = 0u; i < A_LOADS; i++) {
-    let row = firstRow + 4u * placeOfLoad(local + i * INVOCATIONS, A_VECTORS, A_ALONG_K).x;
-    for (var j = 0u; j < 4u; j++) { rows[4u * i + j] = rowOf(row + j); }
-  }
-  for (var i = 0u; i < B_LOADS; i++) {
-    let column = firstColumn + 4u * placeOfLoad(local + i * INVOCATIONS, B_VECTORS, B_ALONG_K).x;
-    for (var j = 0u; j < 4u; j++) { columns[4u * i + j] = columnOf(column + j); }
-  }
+#for i A_LOADS
+  let placeA$i = placeOfLoad(local + $iu * INVOCATIONS, A_VECTORS, A_ALONG_K);
+#for j 4
+  let row$i$j = rowOf(firstRow + 4u * placeA$i.x + $ju);
+#endfor
+#endfor
+#for i B_LOADS
+  let placeB$i = placeOfLoad(local + $iu * INVOCATIONS, B_VECTORS, B_ALONG_K);
+#for j 4
+  let column$i$j = columnOf(firstColumn + 4u * placeB$i.x + $ju);
+#endfor
+#endfor
 
   let x = local % ACROSS;
   let y = local / ACROSS;
-  var sums: array<vec4<f32>, 4u * ROW_VECTORS * COLUMN_VECTORS>;
-  var a: array<vec4<f32>, A_LOADS>;
-  var b: array<vec4<f32>, B_LOADS>;
+#for m ROW_VECTORS
+#for n COLUMN_VECTORS
+#for j 4
+  var sum$m$n$j = vec4<f32>();
+#endfor
+#endfor
+#endfor
   // A round loads one tile of each operand into registers and multiplies the one before it: memory and arithmetic overlap.
   for (var tile = firstK; tile < lastK + TILE_DEPTH; tile += TILE_DEPTH) {
-    for (var i = 0u; i < A_LOADS; i++) {
-      let k = tile + placeOfLoad(local + i * INVOCATIONS, A_VECTORS, A_ALONG_K).y;
-      a[i] = vec4<f32>();
-      if (k < lastK) {
-        let depth = depthOf(k);
-        a[i] = vec4<f32>(
-          loadA(rows[4u * i], depth), loadA(rows[4u * i + 1u], depth), loadA(rows[4u * i + 2u], depth), loadA(rows[4u * i + 3u], depth),
-        );
-      }
+#for i A_LOADS
+    var a$i = vec4<f32>();
+    if (tile + placeA$i.y < lastK) {
+      let k = depthOf(tile + placeA$i.y);
+      a$i = vec4<f32>(loadA(row$i0, k), loadA(row$i1, k), loadA(row$i2, k), loadA(row$i3, k));
     }
-    for (var i = 0u; i < B_LOADS; i++) {
-      let k = tile + placeOfLoad(local + i * INVOCATIONS, B_VECTORS, B_ALONG_K).y;
-      b[i] = vec4<f32>();
-      if (k < lastK) {
-        let depth = depthOf(k);
-        b[i] = vec4<f32>(
-          loadB(depth, columns[4u * i]), loadB(depth, columns[4u * i + 1u]), loadB(depth, columns[4u * i + 2u]), loadB(depth, columns[4u * i + 3u]),
-        );
-      }
+#endfor
+#for i B_LOADS
+    var b$i = vec4<f32>();
+    if (tile + placeB$i.y < lastK) {
+      let k = depthOf(tile + placeB$i.y);
+      b$i = vec4<f32>(loadB(k, column$i0), loadB(k, column$i1), loadB(k, column$i2), loadB(k, column$i3));
     }
+#endfor
     if (tile > firstK) {
       for (var k = 0u; k < TILE_DEPTH; k++) {
-        var right: array<vec4<f32>, COLUMN_VECTORS>;
-        for (var n = 0u; n < COLUMN_VECTORS; n++) { right[n] = tileB[k * B_PITCH + x + n * ACROSS]; }
-        for (var m = 0u; m < ROW_VECTORS; m++) {
-          let left = tileA[k * A_PITCH + y + m * DOWN];
-          for (var n = 0u; n < COLUMN_VECTORS; n++) {
-            let sum = 4u * (m * COLUMN_VECTORS + n);
-            sums[sum] += left.x * right[n];
-            sums[sum + 1u] += left.y * right[n];
-            sums[sum + 2u] += left.z * right[n];
-            sums[sum + 3u] += left.w * right[n];
-          }
-        }
+#for n COLUMN_VECTORS
+        let right$n = tileB[k * B_PITCH + x + $nu * ACROSS];
+#endfor
+#for m ROW_VECTORS
+        let left$m = tileA[k * A_PITCH + y + $mu * DOWN];
+#for n COLUMN_VECTORS
+        sum$m$n0 += left$m.x * right$n;
+        sum$m$n1 += left$m.y * right$n;
+        sum$m$n2 += left$m.z * right$n;
+        sum$m$n3 += left$m.w * right$n;
+#endfor
+#endfor
       }
     }
     workgroupBarrier();
-    for (var i = 0u; i < A_LOADS; i++) {
-      let place = placeOfLoad(local + i * INVOCATIONS, A_VECTORS, A_ALONG_K);
-      tileA[place.y * A_PITCH + place.x] = a[i];
-    }
-    for (var i = 0u; i < B_LOADS; i++) {
-      let place = placeOfLoad(local + i * INVOCATIONS, B_VECTORS, B_ALONG_K);
-      tileB[place.y * B_PITCH + place.x] = b[i];
-    }
+#for i A_LOADS
+    tileA[placeA$i.y * A_PITCH + placeA$i.x] = a$i;
+#endfor
+#for i B_LOADS
+    tileB[placeB$i.y * B_PITCH + placeB$i.x] = b$i;
+#endfor
     workgroupBarrier();
   }
 
-  for (var m = 0u; m < ROW_VECTORS; m++) {
-    for (var n = 0u; n < COLUMN_VECTORS; n++) {
-      let row = firstRow + 4u * (y + m * DOWN);
-      let column = firstColumn + 4u * (x + n * ACROSS);
-      for (var i = 0u; i < 4u; i++) {
-        let sum = sums[4u * (m * COLUMN_VECTORS + n) + i];
-        storeC(row + i, column, sum.x);
-        storeC(row + i, column + 1u, sum.y);
-        storeC(row + i, column + 2u, sum.z);
-        storeC(row + i, column + 3u, sum.w);
-      }
-    }
-  }
+#for m ROW_VECTORS
+#for n COLUMN_VECTORS
+  storeBlock(firstRow + 4u * (y + $mu * DOWN), firstColumn + 4u * (x + $nu * ACROSS), mat4x4<f32>(sum$m$n0, sum$m$n1, sum$m$n2, sum$m$n3));
+#endfor
+#endfor
 }
 #endif

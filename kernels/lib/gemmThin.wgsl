@@ -15,31 +15,33 @@ fn multiplyTile(firstRow: u32, firstColumn: u32, firstK: u32, lastK: u32, local:
   let place = local % PLACES;
   let row = firstRow + 4u * (place / ACROSS);
   let column = firstColumn + 4u * (place % ACROSS);
-  var rows: array<Row, 4>;
-  var columns: array<Column, 4>;
-  for (var i = 0u; i < 4u; i++) {
-    rows[i] = rowOf(row + i);
-    columns[i] = columnOf(column + i);
-  }
-  var sums: array<vec4<f32>, 4>;
+#for i 4
+  let row$i = rowOf(row + $iu);
+  let column$i = columnOf(column + $iu);
+  var sum$i = vec4<f32>();
+#endfor
   let end = select(firstK, lastK, row < params.rows && column < params.columns);
   for (var k = firstK + local / PLACES; k < end; k += SHARES) {
     let depth = depthOf(k);
-    let right = vec4<f32>(loadB(depth, columns[0]), loadB(depth, columns[1]), loadB(depth, columns[2]), loadB(depth, columns[3]));
-    for (var i = 0u; i < 4u; i++) { sums[i] += loadA(rows[i], depth) * right; }
+    let right = vec4<f32>(loadB(depth, column0), loadB(depth, column1), loadB(depth, column2), loadB(depth, column3));
+#for i 4
+    sum$i += loadA(row$i, depth) * right;
+#endfor
   }
 #if SHARED
-  for (var i = 0u; i < 4u; i++) { own[i * INVOCATIONS + local] = sums[i]; }
+#for i 4
+  own[$iu * INVOCATIONS + local] = sum$i;
+#endfor
   for (var half = INVOCATIONS / 2u; half >= PLACES; half /= 2u) {
     workgroupBarrier();
     if (local < half) {
-      for (var i = 0u; i < 4u; i++) { own[i * INVOCATIONS + local] += own[i * INVOCATIONS + local + half]; }
+      for (var i = local; i < 4u * INVOCATIONS; i += INVOCATIONS) { own[i] += own[i + half]; }
     }
   }
   if (local >= PLACES) { return; }
-  for (var i = 0u; i < 4u; i++) { sums[i] = own[i * INVOCATIONS + local]; }
+#for i 4
+  sum$i = own[$iu * INVOCATIONS + local];
+#endfor
 #endif
-  for (var i = 0u; i < 4u; i++) {
-    for (var j = 0u; j < 4u; j++) { storeC(row + i, column + j, sums[i][j]); }
-  }
+  storeBlock(row, column, mat4x4<f32>(sum0, sum1, sum2, sum3));
 }

@@ -4,6 +4,8 @@
  *
  * - `#include "lib/NAME.wgsl"`: the file's text, once per kernel
  * - `#if CONDITION`, `#elif CONDITION`, `#else`, `#endif`: NAME, !NAME, NAME == VALUE or NAME != VALUE, joined by && or by ||
+ * - `#for NAME COUNT`, `#endfor`: the lines between, COUNT times (a number or a constant); NAME is a letter, `$NAME` in them 0, 1, …. Registers get names of
+ *   their own so: not every compiler keeps an array in registers, even where a loop over it could be unrolled
  * - `#enable NAME`: an `enable` directive, moved to the head where WGSL wants it
  *
  * Constants given by the lowering become `const` (numbers: u32 when whole, else f32; booleans: bool) or `alias` (strings: element types)
@@ -29,18 +31,24 @@ export function preprocess(files: Readonly<Record<string, string>>, name: string
     const text = files[file];
     if (text === undefined) throw new BackendError(`there is no WGSL file '${file}'`);
     included.add(file);
-    const lines: string[] = [];
+    return walk(text.split('\n'), file, 1);
+  }
+
+  /** The text of some lines of a file, the first of which has the given number. */
+  function walk(lines: readonly string[], file: string, number: number): string[] {
+    const text: string[] = [];
     /** For each open #if: whether this branch is taken, and whether one has been. */
     const branches: { active: boolean; done: boolean; outer: boolean }[] = [];
     const active = (): boolean => branches.at(-1)?.active ?? true;
-    for (const [i, line] of text.split('\n').entries()) {
-      const directive = /^\s*#(\w+)\s*(.*?)\s*$/.exec(line);
+    for (let i = 0; i < lines.length; i++) {
+      const directive = directiveOf(lines[i]);
       if (!directive) {
-        if (active()) lines.push(line);
+        if (active()) text.push(lines[i]);
         continue;
       }
-      const [, word, rest] = directive;
-      const fault = (what: string): BackendError => new BackendError(`${file}:${i + 1}: ${what}`);
+      const { word, rest } = directive;
+      const line = number + i;
+      const fault = (what: string): BackendError => new BackendError(`${file}:${line}: ${what}`);
       const top = branches.at(-1);
       switch (word) {
         case 'if': {
@@ -59,10 +67,25 @@ export function preprocess(files: Readonly<Record<string, string>>, name: string
         case 'endif':
           if (!branches.pop()) throw fault('#endif without #if');
           break;
+        case 'for': {
+          const end = endOfLoop(lines, i);
+          if (end === undefined) throw fault('#for without #endfor');
+          const body = lines.slice(i + 1, end);
+          i = end;
+          if (!active()) break;
+          const [name, count] = loopOf(rest, constants, fault);
+          for (let value = 0; value < count; value++) {
+            const turn = body.map((one) => one.replaceAll(`$${name}`, `${value}`));
+            text.push(...walk(turn, file, line + 1));
+          }
+          break;
+        }
+        case 'endfor':
+          throw fault('#endfor without #for');
         case 'include': {
           const path = /^"([^"]+)"$/.exec(rest)?.[1];
           if (path === undefined) throw fault('expected #include "FILE"');
-          if (active() && !included.has(path)) lines.push(...expand(path));
+          if (active() && !included.has(path)) text.push(...expand(path));
           break;
         }
         case 'enable':
@@ -73,8 +96,33 @@ export function preprocess(files: Readonly<Record<string, string>>, name: string
       }
     }
     if (branches.length > 0) throw new BackendError(`${file}: #if without #endif`);
-    return lines;
+    return text;
   }
+}
+
+function directiveOf(line: string): { readonly word: string; readonly rest: string } | undefined {
+  const found = /^\s*#(\w+)\s*(.*?)\s*$/.exec(line);
+  return found ? { word: found[1], rest: found[2] } : undefined;
+}
+
+/** Index of the #endfor that ends the #for at `start`. */
+function endOfLoop(lines: readonly string[], start: number): number | undefined {
+  let depth = 0;
+  for (let i = start; i < lines.length; i++) {
+    const word = directiveOf(lines[i])?.word;
+    if (word === 'for') depth++;
+    if (word === 'endfor' && --depth === 0) return i;
+  }
+  return undefined;
+}
+
+/** Name and number of turns of a loop. */
+function loopOf(rest: string, constants: Constants, fault: (what: string) => BackendError): readonly [string, number] {
+  const [, name, count] = /^([a-z])\s+(\w+)$/.exec(rest) ?? [];
+  if (name === undefined) throw fault('expected #for NAME COUNT');
+  const turns = /^\d+$/.test(count) ? Number(count) : constants[count];
+  if (typeof turns !== 'number') throw fault(`the constant ${count} is not given, or is no number`);
+  return [name, turns];
 }
 
 function holds(condition: string, constants: Constants, fault: (what: string) => BackendError): boolean {

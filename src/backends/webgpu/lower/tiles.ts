@@ -9,12 +9,16 @@ export interface Tile {
 }
 
 function tile(rows: number, columns: number, depth: number, rowVectors: number, columnVectors: number): Tile {
+  const invocations = (rows * columns) / (16 * rowVectors * columnVectors);
+  const loads = (extent: number): number => ((extent / 4) * depth) / invocations;
   const constants = {
     TILE_ROWS: rows,
     TILE_COLUMNS: columns,
     TILE_DEPTH: depth,
     ROW_VECTORS: rowVectors,
     COLUMN_VECTORS: columnVectors,
+    A_LOADS: loads(rows),
+    B_LOADS: loads(columns),
     THIN: false,
   };
   return { rows, columns, constants };
