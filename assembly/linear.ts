@@ -2,7 +2,7 @@
  * Fully connected layers. The weight stays as the user knows it, [O][K] row by row, in all three passes: at small batch
  * they are bound by reading it once, and every pass reads it in long runs.
  */
-import { at, lineStart, pointer, word } from './lib/args';
+import { at, lineStart, pointer, shareStart, word } from './lib/args';
 import { vectors } from './lib/gemm';
 import { addRow, addThreeRows, laneSums, outerRows, outerRowsBytes, rowsTimesPair, rowsTimesPanel, rowsTimesRow } from './lib/rows';
 import { storeLanes, zero } from './lib/simd';
@@ -144,20 +144,25 @@ export function linearWeightGradient(args: usize, thread: i32, threads: i32): vo
   const panels = (depth + 7) >> 3;
   const stride = <usize>depth << 2;
   const panelBytes = <usize>batch << 5;
-  const last = lineStart(features, thread + 1, threads);
+  const tiles = (features + 3) >> 2;
+  const firstTile = shareStart(tiles, thread, threads);
+  const lastTile = shareStart(tiles, thread + 1, threads);
+  const tileBytes = <usize>batch << 4;
+  packFeatures(at(pointer(args, 0), firstTile << 2), <usize>features << 2, batch, lastTile - firstTile, a);
   for (let first = 0; first < panels; first += block) {
     const end = min(panels, first + block);
-    for (let o = lineStart(features, thread, threads); o < last; o += 4) {
-      const rows = min(4, last - o);
-      packFeatures(at(pointer(args, 0), o), <usize>features << 2, batch, a);
+    for (let tile = firstTile; tile < lastTile; tile++) {
+      const o = tile << 2;
+      const rows = min(4, features - o);
+      const tileA = a + <usize>(tile - firstTile) * tileBytes;
       for (let panel = first; panel < end; panel++) {
         const b = pointer(args, 1) + <usize>panel * panelBytes;
         const to = at(pointer(args, 2) + <usize>o * stride, panel << 3);
         const columns = depth - (panel << 3);
         if (rows == 4 && columns >= 8) {
-          outerRows(a, b, batch, to, stride);
+          outerRows(tileA, b, batch, to, stride);
         } else {
-          outerRows(a, b, batch, edge, 32);
+          outerRows(tileA, b, batch, edge, 32);
           for (let row = 0; row < rows; row++) memory.copy(to + <usize>row * stride, edge + (<usize>row << 5), <usize>min(8, columns) << 2);
         }
       }
@@ -165,9 +170,12 @@ export function linearWeightGradient(args: usize, thread: i32, threads: i32): vo
   }
 }
 
-/** Four columns of dy [N][O] as [N][4]; columns past the last one are not used. */
-function packFeatures(dy: usize, stride: usize, batch: i32, to: usize): void {
-  for (let n = 0; n < batch; n++, dy += stride, to += 16) v128.store(to, v128.load(dy));
+/** Columns of dy [N][O], four at a time, as tiles [N][4]; those past the last one are not used. */
+function packFeatures(dy: usize, stride: usize, batch: i32, tiles: i32, to: usize): void {
+  const tileBytes = <usize>batch << 4;
+  for (let n = 0; n < batch; n++, dy += stride, to += 16) {
+    for (let tile = 0; tile < tiles; tile++) v128.store(to + <usize>tile * tileBytes, v128.load(dy + (<usize>tile << 4)));
+  }
 }
 
 /** db[o] = Σ_n dy[n][o]. Arguments: dy, db, batch, O. */

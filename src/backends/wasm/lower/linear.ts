@@ -66,12 +66,13 @@ export function lowerLinearWeightGradient(context: LowerContext): void {
   const panels = Math.ceil(depth / 8);
   const packed = context.temporary('x in panels', panels * batch * 32);
   context.preparation('packPanels', [context.input(1), packed, batch, depth]);
+  const tilesPerThread = Math.ceil(Math.ceil(features / 4) / context.threads);
   const block = Math.max(1, Math.floor(cachedBytes / (batch * 32)));
   context.step('linearWeightGradient', [
     context.input(0),
     packed,
     context.output(0),
-    ...context.scratch(tileBytes + batch * 16),
+    ...context.scratch(tileBytes + tilesPerThread * batch * 16),
     batch,
     depth,
     features,
