@@ -99,6 +99,8 @@ export function winogradApplies(name: WinogradName) {
   };
 }
 
+/** Channels, on either side, from which on the algorithm is worth its transforms. */
+const fewestChannels = 32;
 /** What transforming one element costs, in multiply-adds of the products. */
 const transformCost = 12;
 /** What a multiply-add costs without Winograd, unrolling the image included. */
@@ -108,10 +110,14 @@ const directCost = 1.15;
 export function winogradCost(name: WinogradName, shapes: Shapes): number {
   if (!winogradApplies(name)(shapes)) return Number.POSITIVE_INFINITY;
   const c = convolutionOf(shapes);
+  // With few channels there is little to multiply between the transforms.
+  if (Math.min(c.channels * c.stride ** 2, c.rows) < fewestChannels) return Number.POSITIVE_INFINITY;
   const { positions, depth, lines, tiles } = sizes(c, name);
   // Microkernels take three tiles or four at a time.
   const all = Math.ceil((c.batch * lines * tiles) / 3) * 3;
-  return c.groups * positions * all * (depth * c.rows + transformCost * (depth + c.rows));
+  // A panel of filters that few output channels fill costs as much as a full one.
+  const rows = Math.ceil(c.rows / panelChannels(true)) * panelChannels(true);
+  return c.groups * positions * all * (depth * rows + transformCost * (depth + rows));
 }
 
 /** Cost of the same node by im2col. */
