@@ -2,9 +2,10 @@
  * Convolution as a product of matrices whose right operand, the im2col matrix, never exists as a whole: each thread packs
  * a few panels of it at a time, straight from the image into cache.
  */
+import { dotTile } from './generated/microkernels';
 import { at, pointer, shareStart, word } from './lib/args';
 import {
-  dotColumns, dotRows, dotSum, dotTile, dotTileBytes, outerTile, outerTileScattered, packRows, tileCount, tileStart, vectors,
+  dotColumns, dotRows, dotSum, dotTileBytes, outerTile, outerTileScattered, packRows, tileCount, tileStart, vectors,
 } from './lib/gemm';
 import { endProduct, startProduct } from './lib/product';
 import { sumLanes, zero } from './lib/simd';

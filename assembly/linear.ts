@@ -2,10 +2,12 @@
  * Fully connected layers. The weight stays as the user knows it, [O][K] row by row, in all three passes: at small batch
  * they are bound by reading it once, and every pass reads it in long runs.
  */
+import { outerRows } from './generated/microkernels';
 import { at, lineStart, pointer, shareStart, word } from './lib/args';
-import { vectors } from './lib/gemm';
-import { addRow, addThreeRows, laneSums, outerRows, outerRowsBytes, rowsTimesPair, rowsTimesPanel, rowsTimesRow } from './lib/rows';
-import { storeLanes, zero } from './lib/simd';
+import { rectify } from './lib/epilogue';
+import { rowsTile8, vectors } from './lib/gemm';
+import { addRow, addThreeRows, laneSums, rowsTimesPair, rowsTimesRow } from './lib/rows';
+import { storeLanes } from './lib/simd';
 
 /**
  * y[n][o] = Σ_k x[n][k] · w[o][k] (+ b[o], ReLU): four rows of w stream by at a time, for two images of the batch after the
@@ -35,7 +37,7 @@ export function linearPanels(args: usize, thread: i32, threads: i32): void {
     const rows = min(4, last - o);
     const w = pointer(args, 1) + <usize>o * stride;
     for (let panel = 0; panel < panels; panel++) {
-      rowsTimesPanel(w, stride, rows, pointer(args, 10) + <usize>panel * panelBytes, depth, sums);
+      rowsTile8(rows, w, stride, pointer(args, 10) + <usize>panel * panelBytes, depth, sums);
       finishPanel(args, panel << 3, o, rows, sums);
     }
     eachImage(args, thread, o, rows, panels << 3);
@@ -65,8 +67,7 @@ function eachImage(args: usize, thread: i32, o: i32, rows: i32, first: i32): voi
 function finish(args: usize, n: i32, o: i32, count: i32, sums: v128): void {
   const bias = pointer(args, 2);
   if (bias) sums = f32x4.add(sums, v128.load(at(bias, o)));
-  // max propagates NaN, as ReLU must.
-  if (word(args, 9)) sums = f32x4.max(sums, zero());
+  if (word(args, 9)) sums = rectify(sums);
   storeLanes(at(pointer(args, 3), n * word(args, 8) + o), sums, count);
 }
 
@@ -128,6 +129,9 @@ function gradientColumns(args: usize, sums: usize, first: i32, count: i32): void
   }
 }
 
+/** Bytes of a tile of `outerRows` whose rows follow each other. */
+const edgeBytes: usize = 128;
+
 /**
  * dw[o][k] = Σ_n dy[n][o] · x[n][k], a product of depth N. x comes packed into panels [K / 8][N][8] (`packPanels`); threads share
  * out the output features, and write dw four rows at a time.
@@ -136,7 +140,7 @@ function gradientColumns(args: usize, sums: usize, first: i32, count: i32): void
  */
 export function linearWeightGradient(args: usize, thread: i32, threads: i32): void {
   const edge = pointer(args, 3) + <usize>thread * pointer(args, 4);
-  const a = edge + outerRowsBytes;
+  const a = edge + edgeBytes;
   const batch = word(args, 5);
   const depth = word(args, 6);
   const features = word(args, 7);

@@ -2,8 +2,9 @@
  * Fully connected layers with int16 weights: y[n][o] = scale[o] · Σ_k x[n][k] · w[o][k] (+ b[o], ReLU). The weight is [O][K] row by
  * row; four of its integers at a time become floats, which is exact, in the loop that uses them. Half the bytes pass by.
  *
- * Arguments of both kernels: 0 x, 1 w, 2 scale, 3 bias or 0, 4 y, 5 batch, 6 K, 7 O, 8 relu.
+ * Arguments of both kernels: 0 x, 1 w, 2 scale, 3 bias or 0, 4 y, 5 batch, 6 K, 7 O, 8 relu, 9 scratch, 10 scratch bytes per thread.
  */
+import { int16Tile1, int16Tile2, int16Tile3, int16Tile4, timesInt16 } from './generated/microkernels';
 import { at, lineStart, pointer, word } from './lib/args';
 import { packRows, tileCount, tileStart, vectors } from './lib/gemm';
 import { laneMask, madd, sumLanes, zero } from './lib/simd';
@@ -35,49 +36,21 @@ export function linearInt16Rows(args: usize, thread: i32, threads: i32): void {
   const depth = word(args, 6);
   const features = word(args, 7);
   const stride = <usize>depth << 1;
+  const sums = pointer(args, 9) + <usize>thread * pointer(args, 10);
   const last = lineStart(features, thread + 1, threads);
   for (let n = 0; n < batch; n++) {
     const row = at(x, n * depth);
     let o = lineStart(features, thread, threads);
-    for (; o + 6 <= last; o += 6) sixRows(args, row, w + <usize>o * stride, stride, depth, n, o);
+    for (; o + 6 <= last; o += 6) sixRows(args, row, w + <usize>o * stride, stride, depth, n, o, sums);
     for (; o < last; o++) oneRow(args, row, w + <usize>o * stride, depth, n, o);
   }
 }
 
-function sixRows(args: usize, x: usize, w0: usize, stride: usize, depth: i32, n: i32, o: i32): void {
-  const w1 = w0 + stride;
-  const w2 = w1 + stride;
-  const w3 = w2 + stride;
-  const w4 = w3 + stride;
-  const w5 = w4 + stride;
-  let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero(), s4 = zero(), s5 = zero();
-  const whole = <usize>(depth >> 2) << 3;
-  let i: usize = 0;
-  for (; i < whole; i += 8) {
-    const v = v128.load(x + (i << 1));
-    s0 = madd(floats(w0 + i), v, s0);
-    s1 = madd(floats(w1 + i), v, s1);
-    s2 = madd(floats(w2 + i), v, s2);
-    s3 = madd(floats(w3 + i), v, s3);
-    s4 = madd(floats(w4 + i), v, s4);
-    s5 = madd(floats(w5 + i), v, s5);
-  }
-  if (depth & 3) {
-    // What follows a row of x may be infinite; what follows a row of w is an integer.
-    const v = v128.and(v128.load(x + (i << 1)), laneMask(depth & 3));
-    s0 = madd(floats(w0 + i), v, s0);
-    s1 = madd(floats(w1 + i), v, s1);
-    s2 = madd(floats(w2 + i), v, s2);
-    s3 = madd(floats(w3 + i), v, s3);
-    s4 = madd(floats(w4 + i), v, s4);
-    s5 = madd(floats(w5 + i), v, s5);
-  }
-  finish(args, n, o, s0);
-  finish(args, n, o + 1, s1);
-  finish(args, n, o + 2, s2);
-  finish(args, n, o + 3, s3);
-  finish(args, n, o + 4, s4);
-  finish(args, n, o + 5, s5);
+function sixRows(args: usize, x: usize, w: usize, stride: usize, depth: i32, n: i32, o: i32, sums: usize): void {
+  timesInt16(
+    w, w + stride, w + 2 * stride, w + 3 * stride, w + 4 * stride, w + 5 * stride, x, depth >> 2, depth & 3, sums,
+  );
+  for (let row = 0; row < 6; row++) finish(args, n, o + row, v128.load(sums + (<usize>row << 4)));
 }
 
 function oneRow(args: usize, x: usize, w: usize, depth: i32, n: i32, o: i32): void {
@@ -92,7 +65,7 @@ function oneRow(args: usize, x: usize, w: usize, depth: i32, n: i32, o: i32): vo
  * The same for a batch: tiles of two features and up to four images, so that an integer that has become a float is used for all
  * of them. A block of x is packed and stays in cache while a block of rows of w passes by.
  *
- * Arguments, further: 9 scratch, 10 scratch bytes per thread, 11 K of a block (a multiple of 4), 12 rows of w of a block (even).
+ * Arguments, further: 11 K of a block (a multiple of 4), 12 rows of w of a block (even).
  */
 export function linearInt16Panels(args: usize, thread: i32, threads: i32): void {
   const features = word(args, 7);
@@ -141,52 +114,12 @@ function panelRows(args: usize, sums: usize, first: i32, count: i32): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function tile(width: i32, w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
-  let s00 = v128.load(t0), s10 = v128.load(t1);
-  let s01 = zero(), s02 = zero(), s03 = zero(), s11 = zero(), s12 = zero(), s13 = zero();
-  if (width > 1) { s01 = v128.load(t0, 16); s11 = v128.load(t1, 16); }
-  if (width > 2) { s02 = v128.load(t0, 32); s12 = v128.load(t1, 32); }
-  if (width > 3) { s03 = v128.load(t0, 48); s13 = v128.load(t1, 48); }
-  const end = w0 + (<usize>steps << 3);
-  while (w0 < end) {
-    const a = floats(w0);
-    const b = floats(w1);
-    let v = v128.load(x);
-    s00 = madd(a, v, s00); s10 = madd(b, v, s10);
-    if (width > 1) { v = v128.load(x, 16); s01 = madd(a, v, s01); s11 = madd(b, v, s11); }
-    if (width > 2) { v = v128.load(x, 32); s02 = madd(a, v, s02); s12 = madd(b, v, s12); }
-    if (width > 3) { v = v128.load(x, 48); s03 = madd(a, v, s03); s13 = madd(b, v, s13); }
-    w0 += 8;
-    w1 += 8;
-    x += <usize>width << 4;
-  }
-  v128.store(t0, s00); v128.store(t1, s10);
-  if (width > 1) { v128.store(t0, s01, 16); v128.store(t1, s11, 16); }
-  if (width > 2) { v128.store(t0, s02, 32); v128.store(t1, s12, 32); }
-  if (width > 3) { v128.store(t0, s03, 48); v128.store(t1, s13, 48); }
-}
-
-function tile1(w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
-  tile(1, w0, w1, x, steps, t0, t1);
-}
-function tile2(w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
-  tile(2, w0, w1, x, steps, t0, t1);
-}
-function tile3(w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
-  tile(3, w0, w1, x, steps, t0, t1);
-}
-function tile4(w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
-  tile(4, w0, w1, x, steps, t0, t1);
-}
-
 /** Adds to the partial sums (four lanes each) of two features and `width` images; x is packed [steps][width][4]. */
 function sumTile(width: i32, w0: usize, w1: usize, x: usize, steps: i32, t0: usize, t1: usize): void {
   switch (width) {
-    case 1: tile1(w0, w1, x, steps, t0, t1); break;
-    case 2: tile2(w0, w1, x, steps, t0, t1); break;
-    case 3: tile3(w0, w1, x, steps, t0, t1); break;
-    default: tile4(w0, w1, x, steps, t0, t1);
+    case 1: int16Tile1(w0, w1, x, steps, t0, t1); break;
+    case 2: int16Tile2(w0, w1, x, steps, t0, t1); break;
+    case 3: int16Tile3(w0, w1, x, steps, t0, t1); break;
+    default: int16Tile4(w0, w1, x, steps, t0, t1);
   }
 }

@@ -2,9 +2,10 @@
  * Locally connected layers. At every output position there is one product of matrices, of the position's own kernels with the
  * patches that they see in all images; patches are packed as they are needed.
  */
+import { dotTile } from './generated/microkernels';
 import { at, pointer, shareStart, word } from './lib/args';
 import {
-  columnOffsets, dotColumns, dotRows, dotTile, dotTileBytes, outerTile, outerTileScattered, packRows, stagingBytes, tileCount, tileStart,
+  columnOffsets, dotColumns, dotRows, dotTileBytes, outerTile, outerTileScattered, packRows, stagingBytes, tileCount, tileStart,
   vectors,
 } from './lib/gemm';
 import { laneMask, sumLanes } from './lib/simd';

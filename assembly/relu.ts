@@ -1,4 +1,5 @@
 import { at, lineStart, pointer, word } from './lib/args';
+import { rectify } from './lib/epilogue';
 import { zero } from './lib/simd';
 
 /** y = max(x, 0); NaN stays. Arguments: x, y, count. */
@@ -8,8 +9,8 @@ export function relu(args: usize, thread: i32, threads: i32): void {
   let x = at(pointer(args, 0), first);
   let y = at(pointer(args, 1), first);
   const end = at(pointer(args, 0), lineStart(count, thread + 1, threads));
-  for (; x + 16 <= end; x += 16, y += 16) v128.store(y, f32x4.max(v128.load(x), zero()));
-  for (; x < end; x += 4, y += 4) store<f32>(y, max<f32>(load<f32>(x), 0));
+  for (; x + 16 <= end; x += 16, y += 16) v128.store(y, rectify(v128.load(x)));
+  for (; x < end; x += 4, y += 4) store<f32>(y, load<f32>(x) < 0 ? 0 : load<f32>(x));
 }
 
 /** dx = dy where y > 0, else 0. Arguments: dy, y, dx, count. */

@@ -19,6 +19,7 @@
  */
 import { gradientLines, inputLines, outputLines } from '../generated/winograd';
 import { at, pointer, shareStart, word } from './args';
+import { rectify } from './epilogue';
 import { rowsTile, rowsTileColumns, rowsTileRows, tileStart } from './gemm';
 import { endProduct, startProduct } from './product';
 import { laneMask, storeLanes, zero } from './simd';
@@ -204,8 +205,7 @@ function scatterRow(from: usize, to: usize, plane: usize, width: i32, present: i
     let a = f32x4.add(v128.load(source), bias), b = f32x4.add(v128.load(source, 16), bias);
     let c = f32x4.add(v128.load(source, 32), bias), d = f32x4.add(v128.load(source, 48), bias);
     if (relu) {
-      // max propagates NaN, as ReLU must.
-      a = f32x4.max(a, zero()); b = f32x4.max(b, zero()); c = f32x4.max(c, zero()); d = f32x4.max(d, zero());
+      a = rectify(a); b = rectify(b); c = rectify(c); d = rectify(d);
     }
     const t0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5), t1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
     const t2 = v128.shuffle<i32>(c, d, 0, 4, 1, 5), t3 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);

@@ -1,5 +1,7 @@
 import type { LowerContext, Word } from './program.js';
 
+/** Bytes of the sums of six rows. */
+const rowSums = 96;
 /** Weight rows that a block of x is swept with before the next block is packed. */
 const rowBlock = 64;
 /** Bytes of packed x that stay in a second-level cache of 512 KiB. */
@@ -23,7 +25,7 @@ function linearWords(context: LowerContext): readonly Word[] {
 }
 
 export function lowerLinearInt16Rows(context: LowerContext): void {
-  context.step('linearInt16Rows', linearWords(context));
+  context.step('linearInt16Rows', [...linearWords(context), ...context.scratch(rowSums)]);
 }
 
 export function lowerLinearInt16Panels(context: LowerContext): void {
