@@ -12,7 +12,7 @@ import { madd } from './lib/simd';
  * Arguments: 0 w, 1 g, 2 m, 3 v, 4 learning rate (address), 5 step t (address), 6 count, 7 ε, 8 λ, then as doubles, two words
  * each, 9 β₁, 11 β₂, 13 multiplier of the learning rate.
  */
-export function adam(args: usize, thread: i32, threads: i32): void {
+export function adam(args: usize, share: i32, shares: i32): void {
   const count = word(args, 6);
   const step = <f64>load<f32>(pointer(args, 5));
   const beta1 = double(args, 9);
@@ -26,8 +26,8 @@ export function adam(args: usize, thread: i32, threads: i32): void {
   const newMean = f32x4.splat(<f32>(1 - beta1));
   const keepSquare = f32x4.splat(<f32>beta2);
   const newSquare = f32x4.splat(<f32>(1 - beta2));
-  const last = lineStart(count, thread + 1, threads);
-  for (let i = lineStart(count, thread, threads); i < last; i += 4) {
+  const last = lineStart(count, share + 1, shares);
+  for (let i = lineStart(count, share, shares); i < last; i += 4) {
     // Variables have room for a last vector of their own.
     const w = at(pointer(args, 0), i);
     const m = at(pointer(args, 2), i);

@@ -1,5 +1,5 @@
 /** Average pooling into a given number of windows per axis: window i of n holds cells ⌊i·L/n⌋ … ⌈(i + 1)·L/n⌉ − 1. */
-import { at, pointer, shareStart, word } from './lib/args';
+import { at, pointer, scratchOf, shareStart, word } from './lib/args';
 import { sumRows } from './lib/pooling';
 
 function spanStart(i: i32, count: i32, extent: i32): i32 {
@@ -38,15 +38,15 @@ function addToRows(line: usize, rows: i32, rowBytes: usize, to: usize): void {
  * Arguments: 0 x, 1 y, 2 scratch, 3 scratch bytes per thread, 4 maps (batch × channels), 5 height, 6 width, 7 output height, 8 output
  * width.
  */
-export function adaptiveAvgPool(args: usize, thread: i32, threads: i32): void {
-  const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
+export function adaptiveAvgPool(args: usize, share: i32, shares: i32): void {
+  const line = scratchOf(args, 2);
   const maps = word(args, 4);
   const height = word(args, 5);
   const width = word(args, 6);
   const outHeight = word(args, 7);
   const outWidth = word(args, 8);
-  const last = shareStart(maps, thread + 1, threads);
-  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+  const last = shareStart(maps, share + 1, shares);
+  for (let map = shareStart(maps, share, shares); map < last; map++) {
     const x = at(pointer(args, 0), map * height * width);
     let y = at(pointer(args, 1), map * outHeight * outWidth);
     for (let i = 0; i < outHeight; i++) {
@@ -64,16 +64,16 @@ export function adaptiveAvgPool(args: usize, thread: i32, threads: i32): void {
 }
 
 /** Arguments: as `adaptiveAvgPool`, with 0 dy and 1 dx. */
-export function adaptiveAvgPoolGradient(args: usize, thread: i32, threads: i32): void {
-  const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
+export function adaptiveAvgPoolGradient(args: usize, share: i32, shares: i32): void {
+  const line = scratchOf(args, 2);
   const maps = word(args, 4);
   const height = word(args, 5);
   const width = word(args, 6);
   const outHeight = word(args, 7);
   const outWidth = word(args, 8);
   const rowBytes = <usize>width << 2;
-  const last = shareStart(maps, thread + 1, threads);
-  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+  const last = shareStart(maps, share + 1, shares);
+  for (let map = shareStart(maps, share, shares); map < last; map++) {
     let dy = at(pointer(args, 0), map * outHeight * outWidth);
     const dx = at(pointer(args, 1), map * height * width);
     memory.fill(dx, 0, <usize>height * rowBytes);

@@ -124,7 +124,7 @@ function finishRow(
  * noise, 26 whether the mean image is read where the crop was cut, 27 its height, 28 its width, 29 offset in it of the output's first
  * cell, then the mean of each channel, then the scale of each.
  */
-export function augment(args: usize, thread: i32, threads: i32): void {
+export function augment(args: usize, share: i32, shares: i32): void {
   const random = pointer(args, 1);
   const shift = pointer(args, 5);
   const channels = word(args, 7);
@@ -140,8 +140,8 @@ export function augment(args: usize, thread: i32, threads: i32): void {
   let upsideDown = false;
   let mirrored = false;
   const rows = word(args, 6) * channels * outHeight;
-  const last = shareStart(rows, thread + 1, threads);
-  for (let item = shareStart(rows, thread, threads); item < last; item++) {
+  const last = shareStart(rows, share + 1, shares);
+  for (let item = shareStart(rows, share, shares); item < last; item++) {
     const map = item / outHeight;
     const i = item % outHeight;
     const n = map / channels;

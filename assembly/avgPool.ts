@@ -2,7 +2,7 @@
  * Average pooling over windows that may overlap, stick out into padding, or end beyond the image. Sums are taken down the rows
  * of a window first, for whole image rows, then across; the gradient goes the other way.
  */
-import { at, pointer, shareStart, word } from './lib/args';
+import { at, pointer, scratchOf, shareStart, word } from './lib/args';
 import { fillLine, firstWindow, loadSpaced, storeSpaced, sumRows } from './lib/pooling';
 import { storeLanes, zero } from './lib/simd';
 
@@ -53,8 +53,8 @@ function windowSum(window: usize, size: i32, stride: i32): v128 {
  * width, 9 kernel height, 10 kernel width, 11 strideY, 12 strideX, 13 top, 14 left, then the padding that counts: 15 top, 16 left,
  * 17 bottom, 18 right; 19 bytes of a line.
  */
-export function avgPool(args: usize, thread: i32, threads: i32): void {
-  const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
+export function avgPool(args: usize, share: i32, shares: i32): void {
+  const line = scratchOf(args, 2);
   const height = word(args, 5);
   const width = word(args, 6);
   const outHeight = word(args, 7);
@@ -66,8 +66,8 @@ export function avgPool(args: usize, thread: i32, threads: i32): void {
   fillLine(line, lineBytes, zero());
   countColumns(args, counts);
   const image = at(line, word(args, 14));
-  const last = shareStart(word(args, 4), thread + 1, threads);
-  for (let map = shareStart(word(args, 4), thread, threads); map < last; map++) {
+  const last = shareStart(word(args, 4), share + 1, shares);
+  for (let map = shareStart(word(args, 4), share, shares); map < last; map++) {
     const x = at(pointer(args, 0), map * height * width);
     let y = at(pointer(args, 1), map * outHeight * outWidth);
     for (let i = 0; i < outHeight; i++) {
@@ -93,8 +93,8 @@ export function avgPool(args: usize, thread: i32, threads: i32): void {
  *
  * Arguments: as `avgPool`, with 0 dy and 1 dx; two lines and the sums, output height × the width in whole vectors, of scratch.
  */
-export function avgPoolGradient(args: usize, thread: i32, threads: i32): void {
-  const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
+export function avgPoolGradient(args: usize, share: i32, shares: i32): void {
+  const line = scratchOf(args, 2);
   const height = word(args, 5);
   const width = word(args, 6);
   const outHeight = word(args, 7);
@@ -110,8 +110,8 @@ export function avgPoolGradient(args: usize, thread: i32, threads: i32): void {
   const sumBytes = (<usize>width + 3 & ~3) << 2;
   fillLine(line, lineBytes, zero());
   countColumns(args, counts);
-  const last = shareStart(word(args, 4), thread + 1, threads);
-  for (let map = shareStart(word(args, 4), thread, threads); map < last; map++) {
+  const last = shareStart(word(args, 4), share + 1, shares);
+  for (let map = shareStart(word(args, 4), share, shares); map < last; map++) {
     let dy = at(pointer(args, 0), map * outHeight * outWidth);
     let dx = at(pointer(args, 1), map * height * width);
     for (let i = 0; i < outHeight; i++) {
@@ -144,8 +144,8 @@ function shareOut(dy: usize, args: usize, rows: v128, counts: usize, line: usize
   const strideX = word(args, 12);
   const starts = at(line, word(args, 10) - 1);
   for (let j = 0; j < outWidth; j += 4) {
-    const share = f32x4.div(v128.load(at(dy, j)), f32x4.mul(rows, v128.load(at(counts, j))));
-    storeSpaced(at(starts, j * strideX), share, strideX, min(4, outWidth - j));
+    const part = f32x4.div(v128.load(at(dy, j)), f32x4.mul(rows, v128.load(at(counts, j))));
+    storeSpaced(at(starts, j * strideX), part, strideX, min(4, outWidth - j));
   }
 }
 

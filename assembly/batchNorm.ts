@@ -11,12 +11,12 @@ function inverseRoot(variance: f32, epsilon: f32): f32 {
  *
  * Arguments: 0 x, 1 scale, 2 bias, 3 mean, 4 variance, 5 y, 6 batch, 7 channels, 8 plane, 9 ε.
  */
-export function batchNorm(args: usize, thread: i32, threads: i32): void {
+export function batchNorm(args: usize, share: i32, shares: i32): void {
   const channels = word(args, 7);
   const plane = word(args, 8);
   const maps = word(args, 6) * channels;
-  const last = shareStart(maps, thread + 1, threads);
-  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+  const last = shareStart(maps, share + 1, shares);
+  for (let map = shareStart(maps, share, shares); map < last; map++) {
     const c = map % channels;
     const inverse = inverseRoot(load<f32>(at(pointer(args, 4), c)), number(args, 9));
     const factor = f32x4.splat(load<f32>(at(pointer(args, 1), c)) * inverse);
@@ -32,12 +32,12 @@ export function batchNorm(args: usize, thread: i32, threads: i32): void {
 }
 
 /** dx = dy·scale/√(variance + ε). Arguments: 0 dy, 1 scale, 2 variance, 3 dx, 4 batch, 5 channels, 6 plane, 7 ε. */
-export function batchNormDataGradient(args: usize, thread: i32, threads: i32): void {
+export function batchNormDataGradient(args: usize, share: i32, shares: i32): void {
   const channels = word(args, 5);
   const plane = word(args, 6);
   const maps = word(args, 4) * channels;
-  const last = shareStart(maps, thread + 1, threads);
-  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+  const last = shareStart(maps, share + 1, shares);
+  for (let map = shareStart(maps, share, shares); map < last; map++) {
     const c = map % channels;
     const inverse = inverseRoot(load<f32>(at(pointer(args, 2), c)), number(args, 7));
     const factor = f32x4.splat(load<f32>(at(pointer(args, 1), c)) * inverse);
@@ -54,12 +54,12 @@ export function batchNormDataGradient(args: usize, thread: i32, threads: i32): v
  *
  * Arguments: 0 dy, 1 x, 2 mean, 3 variance, 4 dscale, 5 batch, 6 channels, 7 plane, 8 ε.
  */
-export function batchNormScaleGradient(args: usize, thread: i32, threads: i32): void {
+export function batchNormScaleGradient(args: usize, share: i32, shares: i32): void {
   const batch = word(args, 5);
   const channels = word(args, 6);
   const plane = word(args, 7);
-  const last = shareStart(channels, thread + 1, threads);
-  for (let c = shareStart(channels, thread, threads); c < last; c++) {
+  const last = shareStart(channels, share + 1, shares);
+  for (let c = shareStart(channels, share, shares); c < last; c++) {
     const mean = f32x4.splat(load<f32>(at(pointer(args, 2), c)));
     let sum = zero();
     for (let n = 0; n < batch; n++) {

@@ -3,7 +3,7 @@
  * a few panels of it at a time, straight from the image into cache.
  */
 import { dotTile } from './generated/microkernels';
-import { at, pointer, shareStart, word } from './lib/args';
+import { at, pointer, scratchOf, shareStart, word } from './lib/args';
 import {
   dotColumns, dotRows, dotSum, dotTileBytes, outerTile, outerTileScattered, packRows, tileCount, tileStart, vectors,
 } from './lib/gemm';
@@ -32,13 +32,13 @@ const panelsAt: usize = 384;
  * width, 14 grid rows, 15 grid columns, 16 tapsY, 17 tapsX, 18 strideY, 19 strideX, 20 baseY, 21 baseX, 22 stepY, 23 stepX,
  * 24 outStepY, 25 outStepX, 26 outY, 27 outX, 28 relu, 29 channels of a depth block, 30 panels of a block.
  */
-export function convolve(args: usize, thread: i32, threads: i32): void {
-  const scratch = pointer(args, 4) + <usize>thread * pointer(args, 5);
+export function convolve(args: usize, share: i32, shares: i32): void {
+  const scratch = scratchOf(args, 4);
   const gridPanels = (word(args, 14) * word(args, 15) + 7) >> 3;
   const maps = word(args, 6) * word(args, 7);
   const most = word(args, 30);
-  let panel = shareStart(maps * gridPanels, thread, threads);
-  const last = shareStart(maps * gridPanels, thread + 1, threads);
+  let panel = shareStart(maps * gridPanels, share, shares);
+  const last = shareStart(maps * gridPanels, share + 1, shares);
   while (panel < last) {
     const map = panel / gridPanels;
     const first = panel % gridPanels;
@@ -244,22 +244,29 @@ function gatherLanes(scratch: usize, to: usize, end: usize, step: usize): void {
   }
 }
 
+/** Columns of dw that are worth a share. */
+const fewestColumns: i32 = 18;
+
 /**
  * dw[o][c, u, v] = Σ_{n, i, j} dy[n, o, i, j] · x[n, c, i·s + u·d − top, j·s + v·d − left]: rows of dy against rows of the
- * im2col matrix, both in the order of positions. Threads share out the columns of dw; each packs the im2col rows of a few
+ * im2col matrix, both in the order of positions. A share is some columns of dw; each packs the im2col rows of a few
  * columns for a stretch of positions and sweeps all output channels with them, keeping four partial sums per weight.
  *
  * Arguments: 0 dy, 1 x, 2 dw, 3 scratch, 4 scratch bytes per thread, 5 batch, 6 groups, 7 channels of a group, 8 height, 9 width,
  * 10 output channels of a group, 11 output height, 12 output width, 13 kernel height, 14 kernel width, 15 strideY, 16 strideX,
  * 17 dilationY, 18 dilationX, 19 top, 20 left, 21 columns of a block (even), 22 output rows of a stretch.
  */
-export function convolveWeightGradient(args: usize, thread: i32, threads: i32): void {
-  const scratch = pointer(args, 3) + <usize>thread * pointer(args, 4);
+export function convolveWeightGradient(args: usize, share: i32, shares: i32): void {
+  const scratch = scratchOf(args, 3);
   const groups = word(args, 6);
   const columns = word(args, 7) * word(args, 13) * word(args, 14);
   const most = word(args, 21);
-  let column = shareStart(groups * columns, thread, threads);
-  const last = shareStart(groups * columns, thread + 1, threads);
+  const total = groups * columns;
+  // Each share packs all of dy: few columns would not be worth it.
+  const parts = max(1, min(shares, total / fewestColumns));
+  if (share >= parts) return;
+  let column = pairStart(total, share, parts);
+  const last = pairStart(total, share + 1, parts);
   while (column < last) {
     const group = column / columns;
     const first = column % columns;
@@ -267,6 +274,11 @@ export function convolveWeightGradient(args: usize, thread: i32, threads: i32): 
     weightGradientBlock(args, scratch, group, first, count);
     column += count;
   }
+}
+
+/** As `shareStart`, in multiples of the columns of a tile. */
+function pairStart(total: i32, part: i32, parts: i32): i32 {
+  return min(total, shareStart((total + dotColumns - 1) / dotColumns, part, parts) * dotColumns);
 }
 
 function weightGradientBlock(args: usize, scratch: usize, group: i32, first: i32, count: i32): void {
@@ -374,14 +386,14 @@ function copyStrided(to: usize, from: usize, count: i32, stride: i32): usize {
 }
 
 /** db[o] = Σ_{n, i, j} dy[n, o, i, j]. Arguments: dy, db, batch, channels, plane. Threads share out the channels. */
-export function convolveBiasGradient(args: usize, thread: i32, threads: i32): void {
+export function convolveBiasGradient(args: usize, share: i32, shares: i32): void {
   const dy = pointer(args, 0);
   const db = pointer(args, 1);
   const batch = word(args, 2);
   const channels = word(args, 3);
   const plane = word(args, 4);
-  const last = shareStart(channels, thread + 1, threads);
-  for (let c = shareStart(channels, thread, threads); c < last; c++) {
+  const last = shareStart(channels, share + 1, shares);
+  for (let c = shareStart(channels, share, shares); c < last; c++) {
     let total: f32 = 0;
     for (let n = 0; n < batch; n++) {
       let from = at(dy, (n * channels + c) * plane);

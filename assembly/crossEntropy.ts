@@ -8,8 +8,8 @@ import { exponentialSum, rowMaximum } from './softmax';
  *
  * Arguments: logits, labels, loss, rows, length of a row.
  */
-export function crossEntropy(args: usize, thread: i32, _threads: i32): void {
-  if (thread != 0) return;
+export function crossEntropy(args: usize, share: i32, _shares: i32): void {
+  if (share != 0) return;
   const rows = word(args, 3);
   const length = word(args, 4);
   let total: f32 = 0;
@@ -25,12 +25,12 @@ export function crossEntropy(args: usize, thread: i32, _threads: i32): void {
 /**
  * dx[n][i] = (softmax(x)[n][i] − [i = label n])·dloss/N. Arguments: dloss, logits, labels, dx, rows, length of a row.
  */
-export function crossEntropyGradient(args: usize, thread: i32, threads: i32): void {
+export function crossEntropyGradient(args: usize, share: i32, shares: i32): void {
   const scale = load<f32>(pointer(args, 0)) / <f32>word(args, 4);
   const rows = word(args, 4);
   const length = word(args, 5);
-  const last = shareStart(rows, thread + 1, threads);
-  for (let row = shareStart(rows, thread, threads); row < last; row++) {
+  const last = shareStart(rows, share + 1, shares);
+  for (let row = shareStart(rows, share, shares); row < last; row++) {
     const x = at(pointer(args, 1), row * length);
     const dx = at(pointer(args, 3), row * length);
     const label = load<i32>(at(pointer(args, 2), row));
@@ -53,8 +53,8 @@ export function crossEntropyGradient(args: usize, thread: i32, threads: i32): vo
  *
  * Arguments: logits, targets, loss, rows, length of a row.
  */
-export function crossEntropyProbabilities(args: usize, thread: i32, _threads: i32): void {
-  if (thread != 0) return;
+export function crossEntropyProbabilities(args: usize, share: i32, _shares: i32): void {
+  if (share != 0) return;
   const rows = word(args, 3);
   const length = word(args, 4);
   let total: f32 = 0;
@@ -76,12 +76,12 @@ export function crossEntropyProbabilities(args: usize, thread: i32, _threads: i3
  * dx[n][i] = (Σ_k target[n][k]·softmax(x)[n][i] − target[n][i])·dloss/N. Arguments: dloss, logits, targets, dx, rows, length of
  * a row. dx may be the logits' or the targets' place.
  */
-export function crossEntropyProbabilitiesGradient(args: usize, thread: i32, threads: i32): void {
+export function crossEntropyProbabilitiesGradient(args: usize, share: i32, shares: i32): void {
   const rows = word(args, 4);
   const length = word(args, 5);
   const scale = load<f32>(pointer(args, 0)) / <f32>rows;
-  const last = shareStart(rows, thread + 1, threads);
-  for (let row = shareStart(rows, thread, threads); row < last; row++) {
+  const last = shareStart(rows, share + 1, shares);
+  for (let row = shareStart(rows, share, shares); row < last; row++) {
     const x = at(pointer(args, 1), row * length);
     const target = at(pointer(args, 2), row * length);
     const dx = at(pointer(args, 3), row * length);
@@ -99,12 +99,12 @@ export function crossEntropyProbabilitiesGradient(args: usize, thread: i32, thre
 /**
  * ∂loss/∂target[n][i] = (log Σ exp(x − max) + max − x[i])·dloss/N. Arguments: dloss, logits, dtarget, rows, length of a row.
  */
-export function crossEntropyTargetGradient(args: usize, thread: i32, threads: i32): void {
+export function crossEntropyTargetGradient(args: usize, share: i32, shares: i32): void {
   const rows = word(args, 3);
   const length = word(args, 4);
   const scale = load<f32>(pointer(args, 0)) / <f32>rows;
-  const last = shareStart(rows, thread + 1, threads);
-  for (let row = shareStart(rows, thread, threads); row < last; row++) {
+  const last = shareStart(rows, share + 1, shares);
+  for (let row = shareStart(rows, share, shares); row < last; row++) {
     const x = at(pointer(args, 1), row * length);
     const dtarget = at(pointer(args, 2), row * length);
     const largest = rowMaximum(x, length);

@@ -1,4 +1,4 @@
-import { at, lineStart, number, pointer, word } from './lib/args';
+import { at, lineStart, number, pointer, scratchOf, word } from './lib/args';
 import { philoxBlocks } from './lib/philox';
 import { storeLanes } from './lib/simd';
 
@@ -9,11 +9,11 @@ import { storeLanes } from './lib/simd';
  * Arguments: 0 x, 1 random (seed and step, four words), 2 y, 3 scratch (16 words), 4 scratch bytes per thread, 5 count, 6 stream,
  * 7 threshold (its low 32 bits), 8 scale, 9 whether the threshold is 2³², above every word.
  */
-export function dropout(args: usize, thread: i32, threads: i32): void {
+export function dropout(args: usize, share: i32, shares: i32): void {
   const x = pointer(args, 0);
   const random = pointer(args, 1);
   const y = pointer(args, 2);
-  const words = pointer(args, 3) + <usize>thread * pointer(args, 4);
+  const words = scratchOf(args, 3);
   const count = word(args, 5);
   const stream = <u32>word(args, 6);
   const threshold = i32x4.splat(word(args, 7));
@@ -23,8 +23,8 @@ export function dropout(args: usize, thread: i32, threads: i32): void {
   const seedHigh = load<u32>(random, 4);
   const stepLow = load<u32>(random, 8);
   const stepHigh = load<u32>(random, 12);
-  const last = lineStart(count, thread + 1, threads);
-  for (let line = lineStart(count, thread, threads); line < last; line += 16) {
+  const last = lineStart(count, share + 1, shares);
+  for (let line = lineStart(count, share, shares); line < last; line += 16) {
     philoxBlocks(words, <u32>line >> 2, stream, stepLow, stepHigh, seedLow, seedHigh);
     const end = min(line + 16, last);
     for (let i = line; i < end; i += 4) {

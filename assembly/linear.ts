@@ -3,7 +3,7 @@
  * they are bound by reading it once, and every pass reads it in long runs.
  */
 import { outerRows } from './generated/microkernels';
-import { at, lineStart, pointer, shareStart, word } from './lib/args';
+import { at, lineStart, pointer, scratchOf, shareStart, word } from './lib/args';
 import { rectify } from './lib/epilogue';
 import { rowsTile8, vectors } from './lib/gemm';
 import { addRow, addThreeRows, laneSums, rowsTimesPair, rowsTimesRow } from './lib/rows';
@@ -15,9 +15,9 @@ import { storeLanes } from './lib/simd';
  *
  * Arguments: 0 x, 1 w, 2 bias or 0, 3 y, 4 scratch, 5 scratch bytes per thread, 6 batch, 7 K, 8 O, 9 relu.
  */
-export function linearRows(args: usize, thread: i32, threads: i32): void {
-  const last = lineStart(word(args, 8), thread + 1, threads);
-  for (let o = lineStart(word(args, 8), thread, threads); o < last; o += 4) eachImage(args, thread, o, min(4, last - o), 0);
+export function linearRows(args: usize, share: i32, shares: i32): void {
+  const last = lineStart(word(args, 8), share + 1, shares);
+  for (let o = lineStart(word(args, 8), share, shares); o < last; o += 4) eachImage(args, o, min(4, last - o), 0);
 }
 
 /**
@@ -26,30 +26,30 @@ export function linearRows(args: usize, thread: i32, threads: i32): void {
  *
  * Arguments: as `linearRows`; 10 panels, 11 how many.
  */
-export function linearPanels(args: usize, thread: i32, threads: i32): void {
+export function linearPanels(args: usize, share: i32, shares: i32): void {
   const depth = word(args, 7);
   const panels = word(args, 11);
   const panelBytes = <usize>depth << 5;
   const stride = <usize>depth << 2;
-  const sums = pointer(args, 4) + <usize>thread * pointer(args, 5);
-  const last = lineStart(word(args, 8), thread + 1, threads);
-  for (let o = lineStart(word(args, 8), thread, threads); o < last; o += 4) {
+  const sums = scratchOf(args, 4);
+  const last = lineStart(word(args, 8), share + 1, shares);
+  for (let o = lineStart(word(args, 8), share, shares); o < last; o += 4) {
     const rows = min(4, last - o);
     const w = pointer(args, 1) + <usize>o * stride;
     for (let panel = 0; panel < panels; panel++) {
       rowsTile8(rows, w, stride, pointer(args, 10) + <usize>panel * panelBytes, depth, sums);
       finishPanel(args, panel << 3, o, rows, sums);
     }
-    eachImage(args, thread, o, rows, panels << 3);
+    eachImage(args, o, rows, panels << 3);
   }
 }
 
 /** Outputs o to o + rows − 1 of all images from `first` on. */
-function eachImage(args: usize, thread: i32, o: i32, rows: i32, first: i32): void {
+function eachImage(args: usize, o: i32, rows: i32, first: i32): void {
   const batch = word(args, 6);
   const depth = word(args, 7);
   const stride = <usize>depth << 2;
-  const sums = pointer(args, 4) + <usize>thread * pointer(args, 5);
+  const sums = scratchOf(args, 4);
   const w = pointer(args, 1) + <usize>o * stride;
   for (let n = first; n < batch; n += 2) {
     const x = pointer(args, 0) + <usize>n * stride;
@@ -91,12 +91,12 @@ function finishPanel(args: usize, n: i32, o: i32, count: i32, sums: usize): void
  *
  * Arguments: 0 dy, 1 w, 2 dx, 3 scratch, 4 scratch bytes per thread, 5 batch, 6 K, 7 O, 8 columns of a block (a multiple of 4).
  */
-export function linearDataGradient(args: usize, thread: i32, threads: i32): void {
+export function linearDataGradient(args: usize, share: i32, shares: i32): void {
   const depth = word(args, 6);
   const most = word(args, 8);
-  const last = lineStart(depth, thread + 1, threads);
-  for (let k = lineStart(depth, thread, threads); k < last; k += most) {
-    gradientColumns(args, pointer(args, 3) + <usize>thread * pointer(args, 4), k, min(most, last - k));
+  const last = lineStart(depth, share + 1, shares);
+  for (let k = lineStart(depth, share, shares); k < last; k += most) {
+    gradientColumns(args, scratchOf(args, 3), k, min(most, last - k));
   }
 }
 
@@ -138,8 +138,8 @@ const edgeBytes: usize = 128;
  *
  * Arguments: 0 dy, 1 packed x, 2 dw, 3 scratch, 4 scratch bytes per thread, 5 batch, 6 K, 7 O, 8 panels of a block.
  */
-export function linearWeightGradient(args: usize, thread: i32, threads: i32): void {
-  const edge = pointer(args, 3) + <usize>thread * pointer(args, 4);
+export function linearWeightGradient(args: usize, share: i32, shares: i32): void {
+  const edge = scratchOf(args, 3);
   const a = edge + edgeBytes;
   const batch = word(args, 5);
   const depth = word(args, 6);
@@ -149,8 +149,8 @@ export function linearWeightGradient(args: usize, thread: i32, threads: i32): vo
   const stride = <usize>depth << 2;
   const panelBytes = <usize>batch << 5;
   const tiles = (features + 3) >> 2;
-  const firstTile = shareStart(tiles, thread, threads);
-  const lastTile = shareStart(tiles, thread + 1, threads);
+  const firstTile = shareStart(tiles, share, shares);
+  const lastTile = shareStart(tiles, share + 1, shares);
   const tileBytes = <usize>batch << 4;
   packFeatures(at(pointer(args, 0), firstTile << 2), <usize>features << 2, batch, lastTile - firstTile, a);
   for (let first = 0; first < panels; first += block) {
@@ -183,13 +183,13 @@ function packFeatures(dy: usize, stride: usize, batch: i32, tiles: i32, to: usiz
 }
 
 /** db[o] = Σ_n dy[n][o]. Arguments: dy, db, batch, O. */
-export function linearBiasGradient(args: usize, thread: i32, threads: i32): void {
+export function linearBiasGradient(args: usize, share: i32, shares: i32): void {
   const dy = pointer(args, 0);
   const db = pointer(args, 1);
   const batch = word(args, 2);
   const features = word(args, 3);
-  const last = lineStart(features, thread + 1, threads);
-  for (let o = lineStart(features, thread, threads); o < last; o++) {
+  const last = lineStart(features, share + 1, shares);
+  for (let o = lineStart(features, share, shares); o < last; o++) {
     let sum: f32 = 0;
     for (let n = 0; n < batch; n++) sum += load<f32>(at(dy, n * features + o));
     store<f32>(at(db, o), sum);

@@ -5,7 +5,7 @@
  * Arguments of both kernels: 0 x, 1 w, 2 scale, 3 bias or 0, 4 y, 5 batch, 6 K, 7 O, 8 relu, 9 scratch, 10 scratch bytes per thread.
  */
 import { int16Tile1, int16Tile2, int16Tile3, int16Tile4, timesInt16 } from './generated/microkernels';
-import { at, lineStart, pointer, word } from './lib/args';
+import { at, lineStart, pointer, scratchOf, word } from './lib/args';
 import { packRows, tileCount, tileStart, vectors } from './lib/gemm';
 import { laneMask, madd, sumLanes, zero } from './lib/simd';
 
@@ -29,18 +29,18 @@ function finish(args: usize, n: i32, o: i32, sum: v128): void {
  * One image after the other, at the speed of memory: six rows of w stream by at a time, since with four the additions would wait
  * for each other. Threads share out the output features.
  */
-export function linearInt16Rows(args: usize, thread: i32, threads: i32): void {
+export function linearInt16Rows(args: usize, share: i32, shares: i32): void {
   const x = pointer(args, 0);
   const w = pointer(args, 1);
   const batch = word(args, 5);
   const depth = word(args, 6);
   const features = word(args, 7);
   const stride = <usize>depth << 1;
-  const sums = pointer(args, 9) + <usize>thread * pointer(args, 10);
-  const last = lineStart(features, thread + 1, threads);
+  const sums = scratchOf(args, 9);
+  const last = lineStart(features, share + 1, shares);
   for (let n = 0; n < batch; n++) {
     const row = at(x, n * depth);
-    let o = lineStart(features, thread, threads);
+    let o = lineStart(features, share, shares);
     for (; o + 6 <= last; o += 6) sixRows(args, row, w + <usize>o * stride, stride, depth, n, o, sums);
     for (; o < last; o++) oneRow(args, row, w + <usize>o * stride, depth, n, o);
   }
@@ -67,12 +67,12 @@ function oneRow(args: usize, x: usize, w: usize, depth: i32, n: i32, o: i32): vo
  *
  * Arguments, further: 11 K of a block (a multiple of 4), 12 rows of w of a block (even).
  */
-export function linearInt16Panels(args: usize, thread: i32, threads: i32): void {
+export function linearInt16Panels(args: usize, share: i32, shares: i32): void {
   const features = word(args, 7);
   const most = word(args, 12);
-  const last = lineStart(features, thread + 1, threads);
-  for (let row = lineStart(features, thread, threads); row < last; row += most) {
-    panelRows(args, pointer(args, 9) + <usize>thread * pointer(args, 10), row, min(most, last - row));
+  const last = lineStart(features, share + 1, shares);
+  for (let row = lineStart(features, share, shares); row < last; row += most) {
+    panelRows(args, scratchOf(args, 9), row, min(most, last - row));
   }
 }
 

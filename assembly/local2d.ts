@@ -3,7 +3,7 @@
  * patches that they see in all images; patches are packed as they are needed.
  */
 import { dotTile } from './generated/microkernels';
-import { at, pointer, shareStart, word } from './lib/args';
+import { at, pointer, scratchOf, shareStart, word } from './lib/args';
 import {
   columnOffsets, dotColumns, dotRows, dotTileBytes, outerTile, outerTileScattered, packRows, stagingBytes, tileCount, tileStart,
   vectors,
@@ -63,13 +63,13 @@ function unrollPatch(args: usize, image: usize, position: i32, to: usize): void 
  * channels, 11 output height, 12 output width, 13 kernel height, 14 kernel width, 15 strideY, 16 strideX, 17 top, 18 left; 19 images
  * of a block (even).
  */
-export function local2d(args: usize, thread: i32, threads: i32): void {
-  const scratch = pointer(args, 4) + <usize>thread * pointer(args, 5);
+export function local2d(args: usize, share: i32, shares: i32): void {
+  const scratch = scratchOf(args, 4);
   const batch = batchOf(args);
   const most = word(args, 19);
   const positions = outHeightOf(args) * outWidthOf(args);
-  const last = shareStart(positions, thread + 1, threads);
-  for (let position = shareStart(positions, thread, threads); position < last; position++) {
+  const last = shareStart(positions, share + 1, shares);
+  for (let position = shareStart(positions, share, shares); position < last; position++) {
     for (let n = 0; n < batch; n += most) forwardBlock(args, scratch, position, n, min(most, batch - n));
   }
 }
@@ -145,16 +145,16 @@ function packGradients(args: usize, dy: usize, position: i32, first: i32, count:
  * Arguments: 0 dy, 1 w, 2 dx, 3 unused, 4 scratch, 5 scratch bytes per thread, 6 … 18 as `local2d`, 19 images of a block, 20 channels
  * of a block.
  */
-export function local2dDataGradient(args: usize, thread: i32, threads: i32): void {
-  const scratch = pointer(args, 4) + <usize>thread * pointer(args, 5);
+export function local2dDataGradient(args: usize, share: i32, shares: i32): void {
+  const scratch = scratchOf(args, 4);
   const batch = batchOf(args);
   const channels = channelsOf(args);
   const plane = heightOf(args) * widthOf(args);
   const positions = outHeightOf(args) * outWidthOf(args);
   const mostImages = word(args, 19);
   const mostChannels = word(args, 20);
-  const last = shareStart(channels, thread + 1, threads);
-  for (let c = shareStart(channels, thread, threads); c < last; c += mostChannels) {
+  const last = shareStart(channels, share + 1, shares);
+  for (let c = shareStart(channels, share, shares); c < last; c += mostChannels) {
     const count = min(mostChannels, last - c);
     for (let n = 0; n < batch; n++) {
       memory.fill(at(pointer(args, 2), (n * channels + c) * plane), 0, <usize>(count * plane) << 2);
@@ -246,14 +246,14 @@ function addPatch(args: usize, image: usize, position: i32, channels: i32, from:
  *
  * Arguments: 0 dy, 1 x, 2 dw, 3 unused, 4 scratch, 5 scratch bytes per thread, 6 … 18 as `local2d`, 19 images of a block.
  */
-export function local2dWeightGradient(args: usize, thread: i32, threads: i32): void {
-  const scratch = pointer(args, 4) + <usize>thread * pointer(args, 5);
+export function local2dWeightGradient(args: usize, share: i32, shares: i32): void {
+  const scratch = scratchOf(args, 4);
   const batch = batchOf(args);
   const most = word(args, 19);
   const positions = outHeightOf(args) * outWidthOf(args);
   columnOffsets(scratch);
-  const last = shareStart(positions, thread + 1, threads);
-  for (let position = shareStart(positions, thread, threads); position < last; position++) {
+  const last = shareStart(positions, share + 1, shares);
+  for (let position = shareStart(positions, share, shares); position < last; position++) {
     for (let n = 0; n < batch; n += most) weightBlock(args, scratch, position, n, min(most, batch - n));
   }
 }

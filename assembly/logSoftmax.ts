@@ -2,11 +2,11 @@ import { at, pointer, shareStart, word } from './lib/args';
 import { exponentialSum, rowMaximum } from './softmax';
 
 /** y[n][i] = (x[n][i] − max) − log Σ exp(x[n][j] − max). Arguments: x, y, rows, length of a row. */
-export function logSoftmax(args: usize, thread: i32, threads: i32): void {
+export function logSoftmax(args: usize, share: i32, shares: i32): void {
   const rows = word(args, 2);
   const length = word(args, 3);
-  const last = shareStart(rows, thread + 1, threads);
-  for (let row = shareStart(rows, thread, threads); row < last; row++) {
+  const last = shareStart(rows, share + 1, shares);
+  for (let row = shareStart(rows, share, shares); row < last; row++) {
     const x = at(pointer(args, 0), row * length);
     const y = at(pointer(args, 1), row * length);
     const largest = rowMaximum(x, length);
@@ -16,11 +16,11 @@ export function logSoftmax(args: usize, thread: i32, threads: i32): void {
 }
 
 /** dx[n][i] = dy[n][i] − exp(y[n][i])·Σ_j dy[n][j]. Arguments: dy, y, dx, rows, length of a row. */
-export function logSoftmaxGradient(args: usize, thread: i32, threads: i32): void {
+export function logSoftmaxGradient(args: usize, share: i32, shares: i32): void {
   const rows = word(args, 3);
   const length = word(args, 4);
-  const last = shareStart(rows, thread + 1, threads);
-  for (let row = shareStart(rows, thread, threads); row < last; row++) {
+  const last = shareStart(rows, share + 1, shares);
+  for (let row = shareStart(rows, share, shares); row < last; row++) {
     const dy = at(pointer(args, 0), row * length);
     const y = at(pointer(args, 1), row * length);
     const dx = at(pointer(args, 2), row * length);

@@ -2,11 +2,11 @@
  * Local response normalisation across channels and its gradient. A thread's positions are taken in stretches, for all channels: the
  * rows of a window then come from the cache.
  */
-import { at, number, pointer, shareStart, word } from './lib/args';
+import { at, number, pointer, scratchOf, shareStart, word } from './lib/args';
 import { madd, storeLanes, zero } from './lib/simd';
 
 /** Positions that threads share out, and the most of a stretch: short runs would starve the prefetcher, long ones the cache. */
-const share: i32 = 16;
+const unit: i32 = 16;
 const longest: i32 = 1024;
 /** Channels after which the terms of the gradient's last window move back to the start of scratch. */
 const advance: i32 = 16;
@@ -59,7 +59,7 @@ function storeFew(to: usize, v0: v128, v1: v128, v2: v128, v3: v128, count: i32)
  *
  * Arguments: 0 x, 1 y, 2 batch × groups, 3 channels of a group, 4 plane, 5 size, 6 before, 7 a (per element), 8 k, 9 beta.
  */
-export function lrn(args: usize, thread: i32, threads: i32): void {
+export function lrn(args: usize, share: i32, shares: i32): void {
   const channels = word(args, 3);
   const plane = word(args, 4);
   const size = word(args, 5);
@@ -68,13 +68,13 @@ export function lrn(args: usize, thread: i32, threads: i32): void {
   const k = f32x4.splat(number(args, 8));
   const beta = number(args, 9);
   const pitch = <usize>plane << 2;
-  const shares = (plane + share - 1) / share;
-  const last = shareStart(word(args, 2) * shares, thread + 1, threads);
-  let item = shareStart(word(args, 2) * shares, thread, threads);
+  const units = (plane + unit - 1) / unit;
+  const last = shareStart(word(args, 2) * units, share + 1, shares);
+  let item = shareStart(word(args, 2) * units, share, shares);
   while (item < last) {
-    const image = item / shares;
-    const position = (item - image * shares) * share;
-    const count = min(min(longest, (last - item) * share), plane - position);
+    const image = item / units;
+    const position = (item - image * units) * unit;
+    const count = min(min(longest, (last - item) * unit), plane - position);
     const x = at(pointer(args, 0), image * channels * plane + position);
     const y = at(pointer(args, 1), image * channels * plane + position);
     for (let c = 0; c < channels; c++) {
@@ -106,7 +106,7 @@ export function lrn(args: usize, thread: i32, threads: i32): void {
         );
       }
     }
-    item += (count + share - 1) / share;
+    item += (count + unit - 1) / unit;
   }
 }
 
@@ -117,8 +117,8 @@ export function lrn(args: usize, thread: i32, threads: i32): void {
  * Arguments: 0 dy, 1 x, 2 dx, 3 scratch, 4 scratch bytes per thread, 5 batch × groups, 6 channels of a group, 7 plane, 8 size,
  * 9 before, 10 a (per element), 11 k, 12 beta, 13 2aβ.
  */
-export function lrnGradient(args: usize, thread: i32, threads: i32): void {
-  const terms = pointer(args, 3) + <usize>thread * pointer(args, 4);
+export function lrnGradient(args: usize, share: i32, shares: i32): void {
+  const terms = scratchOf(args, 3);
   const channels = word(args, 6);
   const plane = word(args, 7);
   const size = word(args, 8);
@@ -129,13 +129,13 @@ export function lrnGradient(args: usize, thread: i32, threads: i32): void {
   const beta = number(args, 12);
   const factor = f32x4.splat(number(args, 13));
   const pitch = <usize>plane << 2;
-  const shares = (plane + share - 1) / share;
-  const last = shareStart(word(args, 5) * shares, thread + 1, threads);
-  let item = shareStart(word(args, 5) * shares, thread, threads);
+  const units = (plane + unit - 1) / unit;
+  const last = shareStart(word(args, 5) * units, share + 1, shares);
+  let item = shareStart(word(args, 5) * units, share, shares);
   while (item < last) {
-    const image = item / shares;
-    const position = (item - image * shares) * share;
-    const count = min(min(longest, (last - item) * share), plane - position);
+    const image = item / units;
+    const position = (item - image * units) * unit;
+    const count = min(min(longest, (last - item) * unit), plane - position);
     const offset = image * channels * plane + position;
     const dy = at(pointer(args, 0), offset);
     const x = at(pointer(args, 1), offset);
@@ -214,6 +214,6 @@ export function lrnGradient(args: usize, thread: i32, threads: i32): void {
         }
       }
     }
-    item += (count + share - 1) / share;
+    item += (count + unit - 1) / unit;
   }
 }

@@ -1,5 +1,5 @@
 /** Local response normalisation within each channel, and its gradient: sums over square windows, down and then across. */
-import { at, number, pointer, shareStart, word } from './lib/args';
+import { at, number, pointer, scratchOf, shareStart, word } from './lib/args';
 import { laneMask, madd, zero } from './lib/simd';
 import { scaleDown } from './lrn';
 
@@ -31,8 +31,8 @@ function windowSum(line: usize, size: i32): v128 {
  * Arguments: 0 x, 1 y, 2 scratch, 3 scratch bytes per thread, 4 maps (batch × channels), 5 height, 6 width, 7 size, 8 cells before in
  * a window, 9 bytes of a line, 10 a (per element), 11 k, 12 beta.
  */
-export function lrnWithin(args: usize, thread: i32, threads: i32): void {
-  const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
+export function lrnWithin(args: usize, share: i32, shares: i32): void {
+  const line = scratchOf(args, 2);
   const maps = word(args, 4);
   const height = word(args, 5);
   const width = word(args, 6);
@@ -44,8 +44,8 @@ export function lrnWithin(args: usize, thread: i32, threads: i32): void {
   const beta = number(args, 12);
   memory.fill(line, 0, pointer(args, 9));
   const own = at(line, before);
-  const last = shareStart(maps, thread + 1, threads);
-  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+  const last = shareStart(maps, share + 1, shares);
+  for (let map = shareStart(maps, share, shares); map < last; map++) {
     const x = at(pointer(args, 0), map * height * width);
     const y = at(pointer(args, 1), map * height * width);
     for (let i = 0; i < height; i++) {
@@ -68,8 +68,8 @@ export function lrnWithin(args: usize, thread: i32, threads: i32): void {
  * Arguments: 0 dy, 1 x, 2 dx, 3 scratch, 4 scratch bytes per thread, 5 maps, 6 height, 7 width, 8 size, 9 cells before in a window,
  * 10 bytes of a line, 11 a (per element), 12 k, 13 beta, 14 2aβ.
  */
-export function lrnWithinGradient(args: usize, thread: i32, threads: i32): void {
-  const line = pointer(args, 3) + <usize>thread * pointer(args, 4);
+export function lrnWithinGradient(args: usize, share: i32, shares: i32): void {
+  const line = scratchOf(args, 3);
   const maps = word(args, 5);
   const height = word(args, 6);
   const width = word(args, 7);
@@ -84,8 +84,8 @@ export function lrnWithinGradient(args: usize, thread: i32, threads: i32): void 
   const beta = number(args, 13);
   const factor = f32x4.splat(number(args, 14));
   const after = size - 1 - before;
-  const last = shareStart(maps, thread + 1, threads);
-  for (let map = shareStart(maps, thread, threads); map < last; map++) {
+  const last = shareStart(maps, share + 1, shares);
+  for (let map = shareStart(maps, share, shares); map < last; map++) {
     const offset = map * height * width;
     const dy = at(pointer(args, 0), offset);
     const x = at(pointer(args, 1), offset);

@@ -1,5 +1,5 @@
 /** Products of matrices: tiles of A against panels of B, both packed, whichever way round they lie in memory. */
-import { at, pointer, shareStart, word } from './lib/args';
+import { at, pointer, scratchOf, shareStart, word } from './lib/args';
 import { columnOffsets, outerTile, outerTileScattered, stagingBytes, tileCount, tileStart } from './lib/gemm';
 import { packBlock, packColumns } from './lib/pack';
 
@@ -10,8 +10,8 @@ import { packBlock, packColumns } from './lib/pack';
  * Arguments: 0 packed A, 1 B, 2 C, 3 scratch, 4 scratch bytes per thread, 5 M, 6 K, 7 N, 8 whether B lies transposed, [N][K], 9 rows of
  * B in a block, 10 panels of a block, 11 tiles of a block.
  */
-export function matMul(args: usize, thread: i32, threads: i32): void {
-  const scratch = pointer(args, 3) + <usize>thread * pointer(args, 4);
+export function matMul(args: usize, share: i32, shares: i32): void {
+  const scratch = scratchOf(args, 3);
   const tiles = tileCount(word(args, 5));
   const panels = (word(args, 7) + 7) >> 3;
   const blockPanels = word(args, 10);
@@ -19,8 +19,8 @@ export function matMul(args: usize, thread: i32, threads: i32): void {
   const across = (panels + blockPanels - 1) / blockPanels;
   const down = (tiles + blockTiles - 1) / blockTiles;
   columnOffsets(scratch);
-  const last = shareStart(across * down, thread + 1, threads);
-  for (let item = shareStart(across * down, thread, threads); item < last; item++) {
+  const last = shareStart(across * down, share + 1, shares);
+  for (let item = shareStart(across * down, share, shares); item < last; item++) {
     const panel = (item / down) * blockPanels;
     const tile = (item % down) * blockTiles;
     multiplyBlock(args, scratch, tile, min(tiles, tile + blockTiles), panel, min(blockPanels, panels - panel));

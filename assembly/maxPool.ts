@@ -2,7 +2,7 @@
  * Max pooling over windows that may overlap, stick out into padding, or end beyond the image; padded cells never win. First the
  * maximum down the rows of a window for whole image rows, then across.
  */
-import { at, pointer, shareStart, word } from './lib/args';
+import { at, pointer, scratchOf, shareStart, word } from './lib/args';
 import { fillLine, firstWindow, loadSpaced, storeSpaced } from './lib/pooling';
 import { select, storeLanes, zero } from './lib/simd';
 
@@ -64,8 +64,8 @@ function maximumAcross(window: usize, size: i32, stride: i32): v128 {
  * Arguments: 0 x, 1 y, 2 scratch (a line), 3 scratch bytes per thread, 4 maps (batch × channels), 5 height, 6 width, 7 output height,
  * 8 output width, 9 kernel height, 10 kernel width, 11 strideY, 12 strideX, 13 top, 14 left, 15 bytes of a line.
  */
-export function maxPool(args: usize, thread: i32, threads: i32): void {
-  const line = pointer(args, 2) + <usize>thread * pointer(args, 3);
+export function maxPool(args: usize, share: i32, shares: i32): void {
+  const line = scratchOf(args, 2);
   const height = word(args, 5);
   const width = word(args, 6);
   const outHeight = word(args, 7);
@@ -74,8 +74,8 @@ export function maxPool(args: usize, thread: i32, threads: i32): void {
   const strideX = word(args, 12);
   fillLine(line, pointer(args, 15), lowest());
   const image = at(line, word(args, 14));
-  const last = shareStart(word(args, 4), thread + 1, threads);
-  for (let map = shareStart(word(args, 4), thread, threads); map < last; map++) {
+  const last = shareStart(word(args, 4), share + 1, shares);
+  for (let map = shareStart(word(args, 4), share, shares); map < last; map++) {
     const x = at(pointer(args, 0), map * height * width);
     let y = at(pointer(args, 1), map * outHeight * outWidth);
     for (let i = 0; i < outHeight; i++) {
@@ -148,9 +148,9 @@ function winnersAcross(window: usize, cells: usize, size: i32, stride: i32): v12
  * height, 9 output width, 10 kernel height, 11 kernel width, 12 strideY, 13 strideX, 14 top, 15 left; 16 bytes of a line. Scratch is
  * two lines.
  */
-export function maxPoolGradient(args: usize, thread: i32, threads: i32): void {
+export function maxPoolGradient(args: usize, share: i32, shares: i32): void {
   const lineBytes = pointer(args, 16);
-  const line = pointer(args, 3) + <usize>thread * pointer(args, 4);
+  const line = scratchOf(args, 3);
   const cells = line + lineBytes;
   const height = word(args, 6);
   const width = word(args, 7);
@@ -161,8 +161,8 @@ export function maxPoolGradient(args: usize, thread: i32, threads: i32): void {
   const left = word(args, 15);
   fillLine(line, lineBytes, lowest());
   fillLine(cells, lineBytes, zero());
-  const last = shareStart(word(args, 5), thread + 1, threads);
-  for (let map = shareStart(word(args, 5), thread, threads); map < last; map++) {
+  const last = shareStart(word(args, 5), share + 1, shares);
+  for (let map = shareStart(word(args, 5), share, shares); map < last; map++) {
     const x = at(pointer(args, 1), map * height * width);
     const dx = at(pointer(args, 2), map * height * width);
     let dy = at(pointer(args, 0), map * outHeight * outWidth);
@@ -201,9 +201,9 @@ function add(to: usize, cell: i32, value: f32): void {
  *
  * Arguments: as `maxPoolGradient`.
  */
-export function maxPoolGradientAll(args: usize, thread: i32, threads: i32): void {
+export function maxPoolGradientAll(args: usize, share: i32, shares: i32): void {
   const lineBytes = pointer(args, 16);
-  const line = pointer(args, 3) + <usize>thread * pointer(args, 4);
+  const line = scratchOf(args, 3);
   const pairs = line + lineBytes;
   const pairBytes = lineBytes << 1;
   const height = word(args, 6);
@@ -218,8 +218,8 @@ export function maxPoolGradientAll(args: usize, thread: i32, threads: i32): void
   const left = word(args, 15);
   fillLine(line, lineBytes, lowest());
   fillLine(pairs, <usize>outHeight * pairBytes, zero());
-  const last = shareStart(word(args, 5), thread + 1, threads);
-  for (let map = shareStart(word(args, 5), thread, threads); map < last; map++) {
+  const last = shareStart(word(args, 5), share + 1, shares);
+  for (let map = shareStart(word(args, 5), share, shares); map < last; map++) {
     let x = at(pointer(args, 1), map * height * width);
     let dx = at(pointer(args, 2), map * height * width);
     let dy = at(pointer(args, 0), map * outHeight * outWidth);
@@ -248,9 +248,9 @@ export function maxPoolGradientAll(args: usize, thread: i32, threads: i32): void
           let window = pair;
           const past = at(pair, kernelWidth);
           for (; window < past; window += 4) {
-            const shares = window + lineBytes;
-            sum0 = f32x4.add(sum0, v128.and(v128.load(shares), i32x4.eq(x0, v128.load(window))));
-            sum1 = f32x4.add(sum1, v128.and(v128.load(shares, 16), i32x4.eq(x1, v128.load(window, 16))));
+            const parts = window + lineBytes;
+            sum0 = f32x4.add(sum0, v128.and(v128.load(parts), i32x4.eq(x0, v128.load(window))));
+            sum1 = f32x4.add(sum1, v128.and(v128.load(parts, 16), i32x4.eq(x1, v128.load(window, 16))));
           }
         }
         storeLanes(at(dx, c), sum0, min(4, width - c));

@@ -10,7 +10,7 @@ import { madd } from './lib/simd';
  *
  * Arguments: 0 w, 1 g, 2 v, 3 learning rate (address), 4 count, 5 rule, 6 μ, 7 λ, 8 multiplier, 9 sign of v (1 or −1).
  */
-export function sgd(args: usize, thread: i32, threads: i32): void {
+export function sgd(args: usize, share: i32, shares: i32): void {
   const count = word(args, 4);
   const torch = word(args, 5) == 1;
   const rate = load<f32>(pointer(args, 3)) * number(args, 8);
@@ -19,11 +19,11 @@ export function sgd(args: usize, thread: i32, threads: i32): void {
   const sign = f32x4.splat(number(args, 9));
   const intoVelocity = f32x4.mul(sign, f32x4.splat(torch ? 1 : rate));
   const intoWeight = f32x4.mul(sign, f32x4.splat(torch ? -rate : -1));
-  const first = lineStart(count, thread, threads);
+  const first = lineStart(count, share, shares);
   let w = at(pointer(args, 0), first);
   let g = at(pointer(args, 1), first);
   let v = at(pointer(args, 2), first);
-  const end = at(pointer(args, 0), lineStart(count, thread + 1, threads));
+  const end = at(pointer(args, 0), lineStart(count, share + 1, shares));
   // Variables have room for a last vector of their own.
   while (w < end) {
     const weight = v128.load(w);

@@ -15,11 +15,11 @@ export function exponentialSum(x: usize, length: i32, largest: f32): f32 {
 }
 
 /** y[n][i] = exp(x[n][i] − max) / Σ exp. Arguments: x, y, rows, length of a row. */
-export function softmax(args: usize, thread: i32, threads: i32): void {
+export function softmax(args: usize, share: i32, shares: i32): void {
   const rows = word(args, 2);
   const length = word(args, 3);
-  const last = shareStart(rows, thread + 1, threads);
-  for (let row = shareStart(rows, thread, threads); row < last; row++) {
+  const last = shareStart(rows, share + 1, shares);
+  for (let row = shareStart(rows, share, shares); row < last; row++) {
     const x = at(pointer(args, 0), row * length);
     const y = at(pointer(args, 1), row * length);
     const largest = rowMaximum(x, length);
@@ -34,11 +34,11 @@ export function softmax(args: usize, thread: i32, threads: i32): void {
 }
 
 /** dx[n][i] = y[n][i]·(dy[n][i] − Σ_j dy[n][j]·y[n][j]). Arguments: dy, y, dx, rows, length of a row. */
-export function softmaxGradient(args: usize, thread: i32, threads: i32): void {
+export function softmaxGradient(args: usize, share: i32, shares: i32): void {
   const rows = word(args, 3);
   const length = word(args, 4);
-  const last = shareStart(rows, thread + 1, threads);
-  for (let row = shareStart(rows, thread, threads); row < last; row++) {
+  const last = shareStart(rows, share + 1, shares);
+  for (let row = shareStart(rows, share, shares); row < last; row++) {
     const dy = at(pointer(args, 0), row * length);
     const y = at(pointer(args, 1), row * length);
     const dx = at(pointer(args, 2), row * length);

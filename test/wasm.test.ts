@@ -1,4 +1,6 @@
 /** What the WASM backend promises beyond right results: memory, threads, failures. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { Heap, pageBytes } from '../src/backends/wasm/heap.js';
 import { openWasmBackend } from '../src/backends/wasm/index.js';
@@ -171,3 +173,29 @@ t.test('what is not to be had is an error', async (t) => {
   await backend.close();
   await t.rejects(program.run({ x: new Float32Array(4) }), { name: 'BackendError', message: 'the engine is closed' });
 });
+
+t.test(
+  "threads keep in step in code of the compiler's first tier, which runs when an engine has just been opened",
+  async (t) => {
+    const index = new URL('../src/index.js', import.meta.url);
+    const script = `
+    const { GraphBuilder, openEngine } = await import('${index}');
+    const g = new GraphBuilder('rectifiers');
+    const x = g.input('x', [4096]);
+    g.output('y', g.relu(g.relu(g.relu(x))));
+    const graph = g.build();
+    // More threads than most machines have cores: they sleep at the barrier.
+    const engine = await openEngine({ backend: 'wasm', threads: 7 });
+    const program = await engine.compile(graph);
+    let sum = 0;
+    for (let run = 0; run < 20; run++) sum += (await program.run({ x: new Float32Array(4096).fill(1) })).outputs.y[run * 200];
+    await engine.close();
+    console.log(sum);`;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--liftoff-only', '--input-type=module', '--eval', script],
+      { timeout: 60_000 },
+    );
+    t.equal(stdout.trim(), '20');
+  },
+);

@@ -27,7 +27,7 @@ function values(words: v128, isNormal: bool, a: f64, b: f64): v128 {
 /**
  * Arguments: 0 to, 1 count, 2 and 3 key, 4 to 6 c1 to c3, 7 whether normal, 8 mean or limit and 10 deviation (float64).
  */
-export function drawInitial(args: usize, thread: i32, threads: i32): void {
+export function drawInitial(args: usize, share: i32, shares: i32): void {
   const to = pointer(args, 0);
   const count = word(args, 1);
   const k0 = word(args, 2);
@@ -38,8 +38,8 @@ export function drawInitial(args: usize, thread: i32, threads: i32): void {
   const isNormal = word(args, 7) != 0;
   const a = double(args, 8);
   const b = double(args, 10);
-  const last = lineStart(count, thread + 1, threads);
-  let i = lineStart(count, thread, threads);
+  const last = lineStart(count, share + 1, shares);
+  let i = lineStart(count, share, shares);
   for (; i + 16 <= last; i += 16) {
     const group = at(to, i);
     philoxBlocks(group, i >> 2, c1, c2, c3, k0, k1);

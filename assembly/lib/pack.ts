@@ -13,7 +13,7 @@ import { laneMask, zero } from './simd';
  * Arguments: source, destination, groups, rows, channels, tapsY, tapsX, then strides in elements: group, row, channel,
  * tapY, tapX, and the offset of the first tap.
  */
-export function packWeights(args: usize, thread: i32, threads: i32): void {
+export function packWeights(args: usize, share: i32, shares: i32): void {
   const source = pointer(args, 0);
   const destination = pointer(args, 1);
   const groups = word(args, 2);
@@ -29,8 +29,8 @@ export function packWeights(args: usize, thread: i32, threads: i32): void {
   const firstTap = word(args, 12);
   const depth = channels * tapsY * tapsX;
   const tiles = tileCount(rows);
-  const last = shareStart(groups * tiles, thread + 1, threads);
-  for (let item = shareStart(groups * tiles, thread, threads); item < last; item++) {
+  const last = shareStart(groups * tiles, share + 1, shares);
+  for (let item = shareStart(groups * tiles, share, shares); item < last; item++) {
     const group = item / tiles;
     const tile = item % tiles;
     const start = tileStart(rows, tiles, tile);
@@ -56,14 +56,14 @@ export function packWeights(args: usize, thread: i32, threads: i32): void {
  *
  * Arguments: source, destination, rows, columns.
  */
-export function packPanels(args: usize, thread: i32, threads: i32): void {
+export function packPanels(args: usize, share: i32, shares: i32): void {
   const source = pointer(args, 0);
   const destination = pointer(args, 1);
   const rows = word(args, 2);
   const columns = word(args, 3);
   const panels = (columns + 7) >> 3;
-  const last = shareStart(panels, thread + 1, threads);
-  for (let panel = shareStart(panels, thread, threads); panel < last; panel++) {
+  const last = shareStart(panels, share + 1, shares);
+  for (let panel = shareStart(panels, share, shares); panel < last; panel++) {
     let to = destination + (<usize>(panel * rows) << 5);
     let from = source + (<usize>panel << 5);
     const width = min(8, columns - (panel << 3));
@@ -87,13 +87,13 @@ export function packPanels(args: usize, thread: i32, threads: i32): void {
  *
  * Arguments: source, destination, rows, columns, panels.
  */
-export function packRowPanels(args: usize, thread: i32, threads: i32): void {
+export function packRowPanels(args: usize, share: i32, shares: i32): void {
   const rows = word(args, 2);
   const panels = word(args, 4);
   const columns = word(args, 3);
   const stride = <usize>columns << 2;
-  const first = lineStart(columns, thread, threads);
-  const count = lineStart(columns, thread + 1, threads) - first;
+  const first = lineStart(columns, share, shares);
+  const count = lineStart(columns, share + 1, shares) - first;
   for (let panel = 0; panel < panels; panel++) {
     const from = at(pointer(args, 0) + <usize>(panel << 3) * stride, first);
     packColumns(from, stride, count, rows - (panel << 3), 1, pointer(args, 1) + (<usize>(panel * columns + first) << 5));

@@ -6,13 +6,13 @@ import { at, lineStart, pointer, word } from './args';
  * zeros. `words` is the index of the first piece's two words: address and length. Each thread takes its share of every piece.
  */
 export function copyPieces(
-  args: usize, words: i32, pieces: i32, whole: usize, rows: i32, pitch: i32, joining: bool, thread: i32, threads: i32,
+  args: usize, words: i32, pieces: i32, whole: usize, rows: i32, pitch: i32, joining: bool, share: i32, shares: i32,
 ): void {
   for (let i = 0; i < pieces; i++) {
     const piece = pointer(args, words + 2 * i);
     const length = word(args, words + 2 * i + 1);
-    const last = lineStart(rows * length, thread + 1, threads);
-    let position = lineStart(rows * length, thread, threads);
+    const last = lineStart(rows * length, share + 1, shares);
+    let position = lineStart(rows * length, share, shares);
     while (position < last) {
       const row = position / length;
       const column = position - row * length;

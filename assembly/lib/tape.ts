@@ -1,6 +1,6 @@
 /**
- * The tape: kernels and their arguments as words in memory, run by every thread in lock-step with a barrier after each
- * step. JavaScript is crossed once per run.
+ * The tape: kernels and their arguments as words in memory, run by all threads together, which take shares of a step as they are
+ * free and meet at a barrier after it. JavaScript is crossed once per run.
  *
  * A tape is the number of steps, then for each: the kernel, the number of bytes to the next step, the arguments.
  */
@@ -37,7 +37,8 @@ import { sigmoid, sigmoidGradient } from '../sigmoid';
 import { softmax, softmaxGradient } from '../softmax';
 import { split, splitGradient } from '../split';
 import { tanh, tanhGradient } from '../tanh';
-import { barrier } from './barrier';
+import { becomeThread } from './args';
+import { barrier, takeShare } from './barrier';
 import { now } from './clock';
 import { drawInitial } from './draw';
 import { packPanels, packRowPanels, packWeights } from './pack';
@@ -121,82 +122,85 @@ export enum Kernel {
   batchNormScaleGradient,
 }
 
-function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
+function call(kernel: i32, args: usize, share: i32, shares: i32): void {
   switch (kernel) {
-    case Kernel.drawInitial: drawInitial(args, thread, threads); break;
-    case Kernel.packWeights: packWeights(args, thread, threads); break;
-    case Kernel.packPanels: packPanels(args, thread, threads); break;
-    case Kernel.packRowPanels: packRowPanels(args, thread, threads); break;
-    case Kernel.convolve: convolve(args, thread, threads); break;
-    case Kernel.convolveWeightGradient: convolveWeightGradient(args, thread, threads); break;
-    case Kernel.convolveBiasGradient: convolveBiasGradient(args, thread, threads); break;
-    case Kernel.winogradFilter: winogradFilter(args, thread, threads); break;
-    case Kernel.winogradFilterGradient: winogradFilterGradient(args, thread, threads); break;
-    case Kernel.winogradInput: winogradInput(args, thread, threads); break;
-    case Kernel.winogradMultiply: winogradMultiply(args, thread, threads); break;
-    case Kernel.winogradOutput: winogradOutput(args, thread, threads); break;
-    case Kernel.winogradGradientInput: winogradGradientInput(args, thread, threads); break;
-    case Kernel.winogradGradientOutput: winogradGradientOutput(args, thread, threads); break;
-    case Kernel.winogradWeightGradient: winogradWeightGradient(args, thread, threads); break;
-    case Kernel.convTranspose2d: convTranspose2d(args, thread, threads); break;
-    case Kernel.linearRows: linearRows(args, thread, threads); break;
-    case Kernel.linearPanels: linearPanels(args, thread, threads); break;
-    case Kernel.linearDataGradient: linearDataGradient(args, thread, threads); break;
-    case Kernel.linearWeightGradient: linearWeightGradient(args, thread, threads); break;
-    case Kernel.linearBiasGradient: linearBiasGradient(args, thread, threads); break;
-    case Kernel.linearInt16Rows: linearInt16Rows(args, thread, threads); break;
-    case Kernel.linearInt16Panels: linearInt16Panels(args, thread, threads); break;
-    case Kernel.relu: relu(args, thread, threads); break;
-    case Kernel.reluGradient: reluGradient(args, thread, threads); break;
-    case Kernel.local2d: local2d(args, thread, threads); break;
-    case Kernel.local2dDataGradient: local2dDataGradient(args, thread, threads); break;
-    case Kernel.local2dWeightGradient: local2dWeightGradient(args, thread, threads); break;
-    case Kernel.lrn: lrn(args, thread, threads); break;
-    case Kernel.lrnGradient: lrnGradient(args, thread, threads); break;
-    case Kernel.lrnWithin: lrnWithin(args, thread, threads); break;
-    case Kernel.lrnWithinGradient: lrnWithinGradient(args, thread, threads); break;
-    case Kernel.avgPool: avgPool(args, thread, threads); break;
-    case Kernel.avgPoolGradient: avgPoolGradient(args, thread, threads); break;
-    case Kernel.adaptiveAvgPool: adaptiveAvgPool(args, thread, threads); break;
-    case Kernel.adaptiveAvgPoolGradient: adaptiveAvgPoolGradient(args, thread, threads); break;
-    case Kernel.matMul: matMul(args, thread, threads); break;
-    case Kernel.maxPool: maxPool(args, thread, threads); break;
-    case Kernel.maxPoolGradient: maxPoolGradient(args, thread, threads); break;
-    case Kernel.maxPoolGradientAll: maxPoolGradientAll(args, thread, threads); break;
-    case Kernel.dropout: dropout(args, thread, threads); break;
-    case Kernel.softmax: softmax(args, thread, threads); break;
-    case Kernel.softmaxGradient: softmaxGradient(args, thread, threads); break;
-    case Kernel.crossEntropy: crossEntropy(args, thread, threads); break;
-    case Kernel.crossEntropyGradient: crossEntropyGradient(args, thread, threads); break;
-    case Kernel.sgd: sgd(args, thread, threads); break;
-    case Kernel.add: add(args, thread, threads); break;
-    case Kernel.augment: augment(args, thread, threads); break;
-    case Kernel.tanh: tanh(args, thread, threads); break;
-    case Kernel.tanhGradient: tanhGradient(args, thread, threads); break;
-    case Kernel.sigmoid: sigmoid(args, thread, threads); break;
-    case Kernel.sigmoidGradient: sigmoidGradient(args, thread, threads); break;
-    case Kernel.leakyRelu: leakyRelu(args, thread, threads); break;
-    case Kernel.leakyReluGradient: leakyReluGradient(args, thread, threads); break;
-    case Kernel.clip: clip(args, thread, threads); break;
-    case Kernel.clipGradient: clipGradient(args, thread, threads); break;
-    case Kernel.scale: scale(args, thread, threads); break;
-    case Kernel.concat: concat(args, thread, threads); break;
-    case Kernel.split: split(args, thread, threads); break;
-    case Kernel.splitGradient: splitGradient(args, thread, threads); break;
-    case Kernel.logSoftmax: logSoftmax(args, thread, threads); break;
-    case Kernel.logSoftmaxGradient: logSoftmaxGradient(args, thread, threads); break;
-    case Kernel.crossEntropyProbabilities: crossEntropyProbabilities(args, thread, threads); break;
-    case Kernel.crossEntropyProbabilitiesGradient: crossEntropyProbabilitiesGradient(args, thread, threads); break;
-    case Kernel.crossEntropyTargetGradient: crossEntropyTargetGradient(args, thread, threads); break;
-    case Kernel.meanSquaredError: meanSquaredError(args, thread, threads); break;
-    case Kernel.meanSquaredErrorGradient: meanSquaredErrorGradient(args, thread, threads); break;
-    case Kernel.adam: adam(args, thread, threads); break;
-    case Kernel.batchNorm: batchNorm(args, thread, threads); break;
-    case Kernel.batchNormDataGradient: batchNormDataGradient(args, thread, threads); break;
-    case Kernel.batchNormScaleGradient: batchNormScaleGradient(args, thread, threads); break;
+    case Kernel.drawInitial: drawInitial(args, share, shares); break;
+    case Kernel.packWeights: packWeights(args, share, shares); break;
+    case Kernel.packPanels: packPanels(args, share, shares); break;
+    case Kernel.packRowPanels: packRowPanels(args, share, shares); break;
+    case Kernel.convolve: convolve(args, share, shares); break;
+    case Kernel.convolveWeightGradient: convolveWeightGradient(args, share, shares); break;
+    case Kernel.convolveBiasGradient: convolveBiasGradient(args, share, shares); break;
+    case Kernel.winogradFilter: winogradFilter(args, share, shares); break;
+    case Kernel.winogradFilterGradient: winogradFilterGradient(args, share, shares); break;
+    case Kernel.winogradInput: winogradInput(args, share, shares); break;
+    case Kernel.winogradMultiply: winogradMultiply(args, share, shares); break;
+    case Kernel.winogradOutput: winogradOutput(args, share, shares); break;
+    case Kernel.winogradGradientInput: winogradGradientInput(args, share, shares); break;
+    case Kernel.winogradGradientOutput: winogradGradientOutput(args, share, shares); break;
+    case Kernel.winogradWeightGradient: winogradWeightGradient(args, share, shares); break;
+    case Kernel.convTranspose2d: convTranspose2d(args, share, shares); break;
+    case Kernel.linearRows: linearRows(args, share, shares); break;
+    case Kernel.linearPanels: linearPanels(args, share, shares); break;
+    case Kernel.linearDataGradient: linearDataGradient(args, share, shares); break;
+    case Kernel.linearWeightGradient: linearWeightGradient(args, share, shares); break;
+    case Kernel.linearBiasGradient: linearBiasGradient(args, share, shares); break;
+    case Kernel.linearInt16Rows: linearInt16Rows(args, share, shares); break;
+    case Kernel.linearInt16Panels: linearInt16Panels(args, share, shares); break;
+    case Kernel.relu: relu(args, share, shares); break;
+    case Kernel.reluGradient: reluGradient(args, share, shares); break;
+    case Kernel.local2d: local2d(args, share, shares); break;
+    case Kernel.local2dDataGradient: local2dDataGradient(args, share, shares); break;
+    case Kernel.local2dWeightGradient: local2dWeightGradient(args, share, shares); break;
+    case Kernel.lrn: lrn(args, share, shares); break;
+    case Kernel.lrnGradient: lrnGradient(args, share, shares); break;
+    case Kernel.lrnWithin: lrnWithin(args, share, shares); break;
+    case Kernel.lrnWithinGradient: lrnWithinGradient(args, share, shares); break;
+    case Kernel.avgPool: avgPool(args, share, shares); break;
+    case Kernel.avgPoolGradient: avgPoolGradient(args, share, shares); break;
+    case Kernel.adaptiveAvgPool: adaptiveAvgPool(args, share, shares); break;
+    case Kernel.adaptiveAvgPoolGradient: adaptiveAvgPoolGradient(args, share, shares); break;
+    case Kernel.matMul: matMul(args, share, shares); break;
+    case Kernel.maxPool: maxPool(args, share, shares); break;
+    case Kernel.maxPoolGradient: maxPoolGradient(args, share, shares); break;
+    case Kernel.maxPoolGradientAll: maxPoolGradientAll(args, share, shares); break;
+    case Kernel.dropout: dropout(args, share, shares); break;
+    case Kernel.softmax: softmax(args, share, shares); break;
+    case Kernel.softmaxGradient: softmaxGradient(args, share, shares); break;
+    case Kernel.crossEntropy: crossEntropy(args, share, shares); break;
+    case Kernel.crossEntropyGradient: crossEntropyGradient(args, share, shares); break;
+    case Kernel.sgd: sgd(args, share, shares); break;
+    case Kernel.add: add(args, share, shares); break;
+    case Kernel.augment: augment(args, share, shares); break;
+    case Kernel.tanh: tanh(args, share, shares); break;
+    case Kernel.tanhGradient: tanhGradient(args, share, shares); break;
+    case Kernel.sigmoid: sigmoid(args, share, shares); break;
+    case Kernel.sigmoidGradient: sigmoidGradient(args, share, shares); break;
+    case Kernel.leakyRelu: leakyRelu(args, share, shares); break;
+    case Kernel.leakyReluGradient: leakyReluGradient(args, share, shares); break;
+    case Kernel.clip: clip(args, share, shares); break;
+    case Kernel.clipGradient: clipGradient(args, share, shares); break;
+    case Kernel.scale: scale(args, share, shares); break;
+    case Kernel.concat: concat(args, share, shares); break;
+    case Kernel.split: split(args, share, shares); break;
+    case Kernel.splitGradient: splitGradient(args, share, shares); break;
+    case Kernel.logSoftmax: logSoftmax(args, share, shares); break;
+    case Kernel.logSoftmaxGradient: logSoftmaxGradient(args, share, shares); break;
+    case Kernel.crossEntropyProbabilities: crossEntropyProbabilities(args, share, shares); break;
+    case Kernel.crossEntropyProbabilitiesGradient: crossEntropyProbabilitiesGradient(args, share, shares); break;
+    case Kernel.crossEntropyTargetGradient: crossEntropyTargetGradient(args, share, shares); break;
+    case Kernel.meanSquaredError: meanSquaredError(args, share, shares); break;
+    case Kernel.meanSquaredErrorGradient: meanSquaredErrorGradient(args, share, shares); break;
+    case Kernel.adam: adam(args, share, shares); break;
+    case Kernel.batchNorm: batchNorm(args, share, shares); break;
+    case Kernel.batchNormDataGradient: batchNormDataGradient(args, share, shares); break;
+    case Kernel.batchNormScaleGradient: batchNormScaleGradient(args, share, shares); break;
     default: unreachable();
   }
 }
+
+/** Shares of a step for each thread: cores differ in speed, and the one ahead takes more. */
+const sharesOfThread: i32 = 8;
 
 /**
  * Runs a tape as thread `thread` of `threads`. Returns 0, or the error word of the barrier (see `barrier`). With `times` (the
@@ -204,6 +208,7 @@ function call(kernel: i32, args: usize, thread: i32, threads: i32): void {
  * for each step the milliseconds and multiply-adds of the products inside its kernel.
  */
 export function run(tape: usize, control: usize, thread: i32, threads: i32, times: usize): i32 {
+  becomeThread(thread);
   const steps = load<i32>(tape);
   const timed = times != 0 && thread == 0;
   const products = times + (<usize>(steps + 1) << 3);
@@ -211,8 +216,11 @@ export function run(tape: usize, control: usize, thread: i32, threads: i32, time
   if (timed) store<f64>(times, now());
   for (let i = 0; i < steps; i++) {
     sumProducts(timed ? products + <usize>i * productBytes : 0);
-    call(load<i32>(step), step + 8, thread, threads);
-    if (threads > 1) {
+    if (threads == 1) {
+      call(load<i32>(step), step + 8, 0, 1);
+    } else {
+      const shares = threads * sharesOfThread;
+      for (let share = takeShare(control); share < shares; share = takeShare(control)) call(load<i32>(step), step + 8, share, shares);
       const error = barrier(control, threads);
       if (error) return error;
     }

@@ -18,7 +18,7 @@
  * 28 relu, 29 first line, 30 end of the lines: a batch is taken through the stages in blocks of lines.
  */
 import { gradientLines, inputLines, outputLines } from '../generated/winograd';
-import { at, pointer, shareStart, word } from './args';
+import { at, pointer, scratchOf, shareStart, word } from './args';
 import { rectify } from './epilogue';
 import { rowsTile, rowsTileColumns, rowsTileRows, tileStart } from './gemm';
 import { endProduct, startProduct } from './product';
@@ -28,15 +28,15 @@ import { laneMask, storeLanes, zero } from './simd';
 const rowBytes: usize = <usize>rowsTileColumns << 2;
 
 /** The first stage: V [group][position][tile][depth] of the lines given. Threads share out groups, lines and quads. */
-export function winogradInput(args: usize, thread: i32, threads: i32): void {
-  const stage = pointer(args, 4) + <usize>thread * pointer(args, 5);
+export function winogradInput(args: usize, share: i32, shares: i32): void {
+  const stage = scratchOf(args, 4);
   const quads = word(args, 20) >> 2;
   const first = word(args, 29);
   const lines = word(args, 30) - first;
   const n = word(args, 18);
   const total = word(args, 8) * lines * quads;
-  const last = shareStart(total, thread + 1, threads);
-  let item = shareStart(total, thread, threads);
+  const last = shareStart(total, share + 1, shares);
+  let item = shareStart(total, share, shares);
   while (item < last) {
     const quad = item % quads;
     const line = (item / quads) % lines;
@@ -49,13 +49,13 @@ export function winogradInput(args: usize, thread: i32, threads: i32): void {
 }
 
 /** The second stage: M [group][position][panel][tile][columns]. Threads share out groups, positions and panels. */
-export function winogradMultiply(args: usize, thread: i32, threads: i32): void {
+export function winogradMultiply(args: usize, share: i32, shares: i32): void {
   const panels = (word(args, 21) + rowsTileColumns - 1) / rowsTileColumns;
   const tiles = (word(args, 30) - word(args, 29)) * word(args, 16);
   const positions = word(args, 18) * word(args, 18);
   const total = word(args, 8) * positions * panels;
-  const last = shareStart(total, thread + 1, threads);
-  let item = shareStart(total, thread, threads);
+  const last = shareStart(total, share + 1, shares);
+  let item = shareStart(total, share, shares);
   while (item < last) {
     const panel = item % panels;
     const plane = item / panels;
@@ -67,16 +67,16 @@ export function winogradMultiply(args: usize, thread: i32, threads: i32): void {
 }
 
 /** The third stage: the output, with bias and ReLU. Threads share out groups and panels. */
-export function winogradOutput(args: usize, thread: i32, threads: i32): void {
-  const stage = pointer(args, 4) + <usize>thread * pointer(args, 5);
+export function winogradOutput(args: usize, share: i32, shares: i32): void {
+  const stage = scratchOf(args, 4);
   const panels = (word(args, 21) + rowsTileColumns - 1) / rowsTileColumns;
   const first = word(args, 29);
   const lines = word(args, 30);
   const most = word(args, 27);
   const tiles = (lines - first) * word(args, 16);
   const n = word(args, 18);
-  const last = shareStart(word(args, 8) * panels, thread + 1, threads);
-  for (let item = shareStart(word(args, 8) * panels, thread, threads); item < last; item++) {
+  const last = shareStart(word(args, 8) * panels, share + 1, shares);
+  for (let item = shareStart(word(args, 8) * panels, share, shares); item < last; item++) {
     const group = item / panels;
     const panel = item % panels;
     const m = pointer(args, 7) + <usize>(group * n * n) * pointer(args, 25) + <usize>(panel * tiles) * rowBytes;

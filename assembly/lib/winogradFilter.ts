@@ -1,6 +1,6 @@
 /** Winograd's transforms of filters, and of their gradients back. */
 import { filterGradientLines, filterLines } from '../generated/winograd';
-import { at, pointer, shareStart, word } from './args';
+import { at, pointer, scratchOf, shareStart, word } from './args';
 
 /**
  * U = G w Gᵀ [group][position][panel][depth][quads · 4] of all filters, a panel of some quads of output channels, zero where these or the
@@ -11,8 +11,8 @@ import { at, pointer, shareStart, word } from './args';
  * 8 kernel width, 9 stride, 10 r, 11 n, 12 variant, 13 depth, then strides in elements: 14 group, 15 output channel, 16 channel;
  * 17 whether taps run backwards, 18 bytes between positions of U, 19 quads of a panel.
  */
-export function winogradFilter(args: usize, thread: i32, threads: i32): void {
-  const taps = pointer(args, 2) + <usize>thread * pointer(args, 3);
+export function winogradFilter(args: usize, share: i32, shares: i32): void {
+  const taps = scratchOf(args, 2);
   const r = word(args, 10);
   const n = word(args, 11);
   const variant = word(args, 12);
@@ -23,8 +23,8 @@ export function winogradFilter(args: usize, thread: i32, threads: i32): void {
   const row = <usize>r << 4;
   const turned = taps + (<usize>(quads * r * r) << 4);
   const total = word(args, 4) * panels * depth;
-  const last = shareStart(total, thread + 1, threads);
-  for (let item = shareStart(total, thread, threads); item < last; item++) {
+  const last = shareStart(total, share + 1, shares);
+  for (let item = shareStart(total, share, shares); item < last; item++) {
     const q = item % depth;
     const panel = (item / depth) % panels;
     const group = item / (depth * panels);
@@ -71,8 +71,8 @@ function gatherFilters(args: usize, group: i32, panel: i32, q: i32, to: usize): 
  *
  * Arguments: as `winogradFilter`, with 0 dw and 1 dU.
  */
-export function winogradFilterGradient(args: usize, thread: i32, threads: i32): void {
-  const taps = pointer(args, 2) + <usize>thread * pointer(args, 3);
+export function winogradFilterGradient(args: usize, share: i32, shares: i32): void {
+  const taps = scratchOf(args, 2);
   const r = word(args, 10);
   const n = word(args, 11);
   const variant = word(args, 12);
@@ -84,8 +84,8 @@ export function winogradFilterGradient(args: usize, thread: i32, threads: i32): 
   const row = <usize>n << 4;
   const turned = taps + (<usize>(quads * r * r) << 4);
   const total = word(args, 4) * panels * channels;
-  const last = shareStart(total, thread + 1, threads);
-  for (let item = shareStart(total, thread, threads); item < last; item++) {
+  const last = shareStart(total, share + 1, shares);
+  for (let item = shareStart(total, share, shares); item < last; item++) {
     const q = item % channels;
     const panel = (item / channels) % panels;
     const group = item / (channels * panels);

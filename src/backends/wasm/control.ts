@@ -1,6 +1,6 @@
 /**
  * The control block: words through which threads keep in step and the host gives commands, each on a cache line of its own.
- * The first five are those of `assembly/lib/barrier.ts`. Indices count 32-bit words.
+ * The first six are those of `assembly/lib/barrier.ts`. Indices count 32-bit words.
  */
 export const controlBytes = 1024;
 
@@ -9,6 +9,7 @@ export const word = {
   generation: 16,
   failure: 32,
   sleepers: 48,
+  taken: 64,
   /** How often a thread looks at the barrier before it goes to sleep. */
   spins: 80,
   /** Number of the current command; threads sleep on it. */

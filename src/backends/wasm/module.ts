@@ -30,7 +30,15 @@ export async function compile(build: Build): Promise<WebAssembly.Module> {
 
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   const { log, cos, sin } = Math;
-  const imports = { env: { memory }, clock: { now: () => performance.now() }, normal: { log, cos, sin } };
+  const imports = {
+    env: { memory },
+    clock: { now: () => performance.now() },
+    normal: { log, cos, sin },
+    sleep: {
+      sleep: (address: number, value: number, milliseconds: number) =>
+        Atomics.wait(new Int32Array(memory.buffer), address >>> 2, value, milliseconds),
+    },
+  };
   return new WebAssembly.Instance(module, imports).exports as unknown as Kernels;
 }
 

@@ -42,7 +42,8 @@ async function openThread(): Promise<Thread> {
   const url = new URL('./worker.js', import.meta.url);
   if (inNode()) {
     const { Worker } = await import('node:worker_threads');
-    const worker = new Worker(url);
+    // Options of the process may be meant for its first script only, as --input-type is.
+    const worker = new Worker(url, { execArgv: [] });
     return {
       start: (message) => worker.postMessage(message),
       onMessage: (listener) => void worker.on('message', listener),
@@ -120,7 +121,7 @@ class Pool implements Runner {
       Atomics.store(control, word.failure, failure.aborted);
       Atomics.notify(control, word.generation);
     };
-    for (const index of [word.arrived, word.failure, word.sleepers, word.finished]) Atomics.store(control, index, 0);
+    for (const index of [word.arrived, word.failure, word.sleepers, word.taken, word.finished]) Atomics.store(control, index, 0);
     Atomics.store(control, word.tape, tape);
     Atomics.store(control, word.times, times);
     // One thread is enough to keep the process alive until the last one is done.
