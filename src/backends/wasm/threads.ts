@@ -121,7 +121,8 @@ class Pool implements Runner {
       Atomics.store(control, word.failure, failure.aborted);
       Atomics.notify(control, word.generation);
     };
-    for (const index of [word.arrived, word.failure, word.sleepers, word.taken, word.finished]) Atomics.store(control, index, 0);
+    for (const index of [word.arrived, word.failure, word.sleepers, word.taken, word.finished])
+      Atomics.store(control, index, 0);
     Atomics.store(control, word.tape, tape);
     Atomics.store(control, word.times, times);
     // One thread is enough to keep the process alive until the last one is done.
