@@ -3,7 +3,7 @@
  * a few panels of it at a time, straight from the image into cache.
  */
 import { dotTile } from './generated/microkernels';
-import { at, pointer, scratchOf, shareStart, word } from './lib/args';
+import { at, pointer, scratchOf, shareStart, unitStart, word } from './lib/args';
 import {
   dotColumns, dotRows, dotSum, dotTileBytes, outerTile, outerTileScattered, packRows, tileCount, tileStart, vectors,
 } from './lib/gemm';
@@ -244,7 +244,7 @@ function gatherLanes(scratch: usize, to: usize, end: usize, step: usize): void {
   }
 }
 
-/** Columns of dw that are worth a share. */
+/** Columns of dw that are worth a share, which packs all of dy. */
 const fewestColumns: i32 = 18;
 
 /**
@@ -262,11 +262,8 @@ export function convolveWeightGradient(args: usize, share: i32, shares: i32): vo
   const columns = word(args, 7) * word(args, 13) * word(args, 14);
   const most = word(args, 21);
   const total = groups * columns;
-  // Each share packs all of dy: few columns would not be worth it.
-  const parts = max(1, min(shares, total / fewestColumns));
-  if (share >= parts) return;
-  let column = pairStart(total, share, parts);
-  const last = pairStart(total, share + 1, parts);
+  let column = unitStart(total, fewestColumns, share, shares);
+  const last = unitStart(total, fewestColumns, share + 1, shares);
   while (column < last) {
     const group = column / columns;
     const first = column % columns;
@@ -274,11 +271,6 @@ export function convolveWeightGradient(args: usize, share: i32, shares: i32): vo
     weightGradientBlock(args, scratch, group, first, count);
     column += count;
   }
-}
-
-/** As `shareStart`, in multiples of the columns of a tile. */
-function pairStart(total: i32, part: i32, parts: i32): i32 {
-  return min(total, shareStart((total + dotColumns - 1) / dotColumns, part, parts) * dotColumns);
 }
 
 function weightGradientBlock(args: usize, scratch: usize, group: i32, first: i32, count: i32): void {

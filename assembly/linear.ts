@@ -2,11 +2,11 @@
  * Fully connected layers. The weight stays as the user knows it, [O][K] row by row, in all three passes: at small batch
  * they are bound by reading it once, and every pass reads it in long runs.
  */
-import { outerRows } from './generated/microkernels';
-import { at, lineStart, pointer, scratchOf, shareStart, word } from './lib/args';
+import { addRows1, addRows3, outerRows } from './generated/microkernels';
+import { at, lineStart, pointer, scratchOf, shareStart, unitStart, word } from './lib/args';
 import { rectify } from './lib/epilogue';
 import { rowsTile8, vectors } from './lib/gemm';
-import { addRow, addThreeRows, laneSums, rowsTimesPair, rowsTimesRow } from './lib/rows';
+import { laneSums, rowsTimesPair, rowsTimesRow } from './lib/rows';
 import { storeLanes } from './lib/simd';
 
 /**
@@ -85,6 +85,9 @@ function finishPanel(args: usize, n: i32, o: i32, count: i32, sums: usize): void
   }
 }
 
+/** Columns of w that are worth a share: its rows are read in runs of so many. */
+const fewestColumns: i32 = 128;
+
 /**
  * dx[n][k] = Σ_o dy[n][o] · w[o][k]. Threads share out the columns k; dx of a block of them, for four images at a time interleaved vector
  * by vector, stays in scratch while all rows of w pass by, three at a time.
@@ -94,8 +97,8 @@ function finishPanel(args: usize, n: i32, o: i32, count: i32, sums: usize): void
 export function linearDataGradient(args: usize, share: i32, shares: i32): void {
   const depth = word(args, 6);
   const most = word(args, 8);
-  const last = lineStart(depth, share + 1, shares);
-  for (let k = lineStart(depth, share, shares); k < last; k += most) {
+  const last = unitStart(depth, fewestColumns, share + 1, shares);
+  for (let k = unitStart(depth, fewestColumns, share, shares); k < last; k += most) {
     gradientColumns(args, scratchOf(args, 3), k, min(most, last - k));
   }
 }
@@ -118,8 +121,8 @@ function gradientColumns(args: usize, sums: usize, first: i32, count: i32): void
       const images = min(4, batch - (quad << 2));
       const from = at(dy + <usize>(quad << 2) * dyStride, o);
       const to = sums + <usize>quad * bytes;
-      if (o < whole) addThreeRows(rows, stride, from, dyStride, images, to, to + bytes);
-      else addRow(rows, from, dyStride, images, to, to + bytes);
+      if (o < whole) addRows3(rows, stride, from, dyStride, images, to, vectors(count));
+      else addRows1(rows, stride, from, dyStride, images, to, vectors(count));
     }
   }
   for (let n = 0; n < batch; n++) {

@@ -15,14 +15,14 @@ const offset = (bytes) => (bytes === 0 ? '' : `, ${bytes}`);
 
 /**
  * The loop over `depth` steps, each of which moves every pointer of `advance` on by its bytes; the first of them ends the loop. `step(at)`
- * gives the lines of a step, where at(pointer, bytes) is the text of an address and its offset.
+ * gives the lines of a step, where at(pointer, bytes) is the text of an address and its offset, with the value to store between them.
  */
 function loop(depth, advance, step) {
   const [[first, bytes]] = Object.entries(advance);
   const rounds = range(unrolled).map((i) => [
     i === 0 ? [] : `if (${first} == end${i}) break;`,
     '{',
-    indent(step((pointer, more = 0) => `${pointer}${offset(i * advance[pointer] + more)}`)),
+    indent(step((pointer, more = 0, value) => [pointer, value].filter(Boolean).join(', ') + offset(i * advance[pointer] + more))),
     '}',
   ]);
   return [
@@ -159,6 +159,28 @@ function int16Tile(images) {
   ]);
 }
 
+/**
+ * Adds rows of w, each times its factor, to the sums of four images, which are interleaved vector by vector. The factors of one
+ * image lie next to each other, those of the next `step` bytes further; where images are missing the last one is taken again.
+ */
+function addRows(rows) {
+  const images = range(4);
+  const factors = images.map((n) => [
+    n === 0 ? [] : `if (images > ${n}) factors += step;`,
+    range(rows).map((row) => `const f${n}_${row} = v128.load32_splat(factors${offset(row * 4)});`),
+  ]);
+  const sum = (at, n) => range(rows).reduce((sum, row) => `madd(f${n}_${row}, v${row}, ${sum})`, `v128.load(${at('sums', n * 16)})`);
+  const advance = { sums: 64, ...Object.fromEntries(range(rows).map((row) => [`w${row}`, 16])) };
+  return define(`addRows${rows}`, 'w0: usize, stride: usize, factors: usize, step: usize, images: i32, sums: usize, vectors: i32', [
+    factors,
+    range(rows).slice(1).map((row) => `let w${row} = w${row - 1} + stride;`),
+    loop('vectors', advance, (at) => [
+      range(rows).map((row) => `const v${row} = v128.load(${at(`w${row}`)});`),
+      images.map((n) => `v128.store(${at('sums', n * 16, sum(at, n))});`),
+    ]),
+  ]);
+}
+
 const source = [
   '/** Written by scripts/microkernels.mjs. */',
   "import { finishRow, startRow } from '../lib/epilogue';",
@@ -173,6 +195,8 @@ const source = [
   timesRows('timesPair', 2, 4, 16, float),
   timesRows('timesInt16', 1, 6, 8, int16),
   range(4).map((i) => int16Tile(i + 1)),
+  addRows(1),
+  addRows(3),
 ];
 
 const folder = new URL('../assembly/generated/', import.meta.url);

@@ -38,9 +38,14 @@ export function shareStart(total: i32, share: i32, shares: i32): i32 {
   return <i32>((<u64>total * <u64>share) / <u64>shares);
 }
 
+/** As `shareStart`, in multiples of `unit`, so that no share has less than is worth a call. */
+export function unitStart(total: i32, unit: i32, share: i32, shares: i32): i32 {
+  return min(total, shareStart((total + unit - 1) / unit, share, shares) * unit);
+}
+
 /** As `shareStart`, in multiples of 16 elements, so that no two shares write to one cache line. */
 export function lineStart(total: i32, share: i32, shares: i32): i32 {
-  return share == shares ? total : shareStart(total >> 4, share, shares) << 4;
+  return unitStart(total, 16, share, shares);
 }
 
 /** Address of element `index` of an array of 4-byte elements. */

@@ -199,8 +199,20 @@ function call(kernel: i32, args: usize, share: i32, shares: i32): void {
   }
 }
 
-/** Shares of a step for each thread: cores differ in speed, and the one ahead takes more. */
-const sharesOfThread: i32 = 8;
+/**
+ * Gives out a step in shares: cores differ in speed, and the one ahead takes more. Half of the step goes in large shares, the rest
+ * in smaller and smaller ones, so that all are done at about the same time.
+ */
+function shareOut(kernel: i32, args: usize, control: usize, threads: i32): void {
+  const large = 2 * threads;
+  const medium = 5 * threads;
+  const all = 9 * threads;
+  for (let taken = takeShare(control); taken < all; taken = takeShare(control)) {
+    if (taken < large) call(kernel, args, taken, 4 * threads);
+    else if (taken < medium) call(kernel, args, taken + 2 * threads, 8 * threads);
+    else call(kernel, args, taken + 23 * threads, 32 * threads);
+  }
+}
 
 /**
  * Runs a tape as thread `thread` of `threads`. Returns 0, or the error word of the barrier (see `barrier`). With `times` (the
@@ -219,8 +231,7 @@ export function run(tape: usize, control: usize, thread: i32, threads: i32, time
     if (threads == 1) {
       call(load<i32>(step), step + 8, 0, 1);
     } else {
-      const shares = threads * sharesOfThread;
-      for (let share = takeShare(control); share < shares; share = takeShare(control)) call(load<i32>(step), step + 8, share, shares);
+      shareOut(load<i32>(step), step + 8, control, threads);
       const error = barrier(control, threads);
       if (error) return error;
     }
