@@ -12,6 +12,7 @@ export function describeMachine(backends: readonly BackendInfo[], measured: Meas
     cores: availableParallelism(),
     node: process.version,
     backends: backends.map(({ description }) => description),
+    adapter: backends.find(({ adapter }) => adapter)?.adapter?.name,
     ...measured,
   };
 }

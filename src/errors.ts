@@ -29,3 +29,8 @@ export class FileError extends TandemError {
 export class BackendError extends TandemError {
   override name = 'BackendError';
 }
+
+/** A WebGPU device that is gone (driver reset, removed, destroyed): its engine can only be closed; a new one can be opened. */
+export class DeviceLostError extends BackendError {
+  override name = 'DeviceLostError';
+}

@@ -3,7 +3,15 @@ import type { BackendOptions } from './backends/open.js';
 import type { Engine } from './engine/engine.js';
 import type { VerifyOptions, VerifyReport } from './verify/verify.js';
 
-export type { BackendInfo, CompileOptions, Products, RunOptions, RunResult, TypedArray } from './backends/backend.js';
+export type {
+  AdapterInfo,
+  BackendInfo,
+  CompileOptions,
+  Products,
+  RunOptions,
+  RunResult,
+  TypedArray,
+} from './backends/backend.js';
 export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
 export { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';

@@ -75,7 +75,7 @@ t.test('options', async (t) => {
   }
   await t.rejects(openEngine({ backend: 'gpu' as 'wasm' }), {
     name: 'ArgumentError',
-    message: /backend must be one of wasm, reference, got gpu/,
+    message: /backend must be one of wasm, webgpu, reference, got gpu/,
   });
   await t.rejects(openEngine({ simd: 'fast' as 'plain' }), { name: 'ArgumentError', message: /simd must be one of/ });
 
@@ -178,7 +178,7 @@ t.test('the command line says what is wrong in one line, with status 2', async (
     [['plan', 'caffe-alexnet', '--threads', '0'], /'0' is invalid/],
     [['plan', 'caffe-alexnet', '--threads', '100000'], /threads must be an integer from 1 to 256, got 100000/],
     [['plan', 'caffe-alexnet', '--mode', 'sideways'], /Expected one of inference, training/],
-    [['plan', 'caffe-alexnet', '--backend', 'gpu'], /Expected one of wasm, reference/],
+    [['plan', 'caffe-alexnet', '--backend', 'gpu'], /Expected one of wasm, webgpu, reference/],
     [['plan', 'caffe-alexnet', '--mode', 'training', '--batch', '100000'], /memory|bytes/i],
     [['verify', '--op', 'nonsense'], /op must be one of .*conv2d.* got 'nonsense'/],
     [['verify', '--quick', '--op', 'relu', '--algorithm', 'nonsense'], /algorithm 'nonsense'/],

@@ -71,10 +71,48 @@ t.test('info', async (t) => {
   t.match(stdout, /^wasm +\d+ +(relaxed|plain) /m);
   const { machine, backends } = await json(path('info.json'));
   t.match(machine, { cores: Number, node: process.version });
-  t.match(backends, [
-    { name: 'wasm', available: true },
-    { name: 'reference', available: true, threads: 1 },
-  ]);
+  const found = (name: string) => backends.find((backend: { name: string }) => backend.name === name);
+  t.match(found('wasm'), { available: true });
+  t.match(found('reference'), { available: true, threads: 1 });
+  t.ok(found('webgpu').adapter ?? found('webgpu').reason, 'an adapter, or why there is none');
+});
+
+t.test('a software adapter', async (t) => {
+  const path = await emptyFolder(t);
+  const info = await tandem('info', '--adapter', 'software', '--json', path('info.json'));
+  t.equal(info.code, 0, info.stderr);
+  t.match(info.stderr, /computing on SwiftShader, a software adapter/, 'says so');
+  t.match(info.stdout, /^software adapter: SwiftShader/m);
+  const { backends } = await json(path('info.json'));
+  const { adapter } = backends.find((backend: { name: string }) => backend.name === 'webgpu');
+  t.match(adapter, { software: true, features: Array, limits: { maxStorageBufferBindingSize: Number } });
+
+  const verified = await tandem(
+    'verify',
+    '--quick',
+    '--op',
+    'relu',
+    '--backend',
+    'webgpu,wasm-plain',
+    '--adapter',
+    'software',
+    '--json',
+    path('verify.json'),
+  );
+  t.equal(verified.code, 0, verified.stderr);
+  const { results } = await json(path('verify.json'));
+  const mirrored = results.filter((result: { backend: string }) => result.backend === 'webgpu');
+  t.same(
+    new Set(mirrored.map((result: { against: string }) => result.against)),
+    new Set(['reference', 'wasm plain ×1']),
+    'WebAssembly is the mirror, in whatever order they are named',
+  );
+
+  const plan = await tandem('plan', 'cifar10-quick', '--backend', 'webgpu', '--adapter', 'software', '--source');
+  t.equal(plan.code, 0, plan.stderr);
+  t.match(plan.stdout, /^\/\/ maxPool ─+$[\s\S]+^@compute/m);
+  const sourceless = await tandem('plan', 'cifar10-quick', '--source');
+  t.match(sourceless, { code: 2, stderr: /--source: the kernels of the wasm backend are the same for all networks/ });
 });
 
 t.test('verify', async (t) => {

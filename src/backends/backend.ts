@@ -9,6 +9,17 @@ import type { Plan } from '../plan/plan.js';
 
 export type TypedArray = Float32Array | Int32Array | Int16Array | Uint8Array;
 
+/** The graphics adapter that a backend computes on. */
+export interface AdapterInfo {
+  readonly name: string;
+  /** Whether it is a program that does a GPU's work on the CPU. */
+  readonly software: boolean;
+  /** Optional features found. */
+  readonly features: readonly string[];
+  /** Limits that plans keep to, as WebGPU names them. */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
 export interface BackendInfo {
   readonly name: string;
   /** One line for people: 'wasm, relaxed SIMD, 2 threads'. */
@@ -22,6 +33,9 @@ export interface BackendInfo {
   readonly accuracy: Accuracy;
   /** NaN and infinities come out where the reference has them (WGSL does not promise that). */
   readonly nonFinite: boolean;
+  readonly adapter?: AdapterInfo;
+  /** Why it was chosen, where the choice was left to `openBackend`: 'WebGPU found no adapter (no GPU, …)'. */
+  readonly choice?: string;
 }
 
 /** Fills `into` with elements of a tensor, from element `offset` on. */
@@ -74,6 +88,13 @@ export interface Products {
   readonly multiplyAdds: Float64Array;
 }
 
+/** A kernel as it was made for a program. */
+export interface KernelSource {
+  readonly kernel: string;
+  readonly constants: Readonly<Record<string, number | boolean | string>>;
+  readonly source: string;
+}
+
 /** A graph that has been lowered, planned and recorded. Runs of one backend follow one another. */
 export interface Executable {
   readonly graph: Graph;
@@ -82,6 +103,8 @@ export interface Executable {
   run(inputs: Readonly<Record<string, TypedArray>>, options?: RunOptions): Promise<RunResult>;
   /** Does what the next run would do before its first step, so that it starts at once: packs variables. */
   prepare(): Promise<void>;
+  /** Each kernel that the program runs, once; of backends that make theirs anew for every program. */
+  sources?(): readonly KernelSource[];
   free(): void;
 }
 

@@ -1,9 +1,12 @@
 /** The one list of backends. Each is loaded when it is first opened, so that importing the library costs nothing. */
-import { ArgumentError } from '../errors.js';
+import { ArgumentError, BackendError } from '../errors.js';
 import type { Backend } from './backend.js';
 
-export const backendNames = ['wasm', 'reference'] as const;
+export const backendNames = ['wasm', 'webgpu', 'reference'] as const;
 export type BackendName = (typeof backendNames)[number];
+
+/** Those that compute on a graphics adapter. */
+export const adapterBackends: readonly BackendName[] = ['webgpu'];
 
 export const simdLevels = ['auto', 'plain', 'relaxed'] as const;
 export type SimdLevel = (typeof simdLevels)[number];
@@ -12,7 +15,10 @@ export type SimdLevel = (typeof simdLevels)[number];
 const mostThreads = 256;
 
 export interface BackendOptions {
-  /** 'wasm' by default; 'reference' is plain float64 TypeScript, slow and right. */
+  /**
+   * By default WebGPU where it has a hardware adapter, else WebAssembly, else WebGPU on a software adapter; `info` says what was chosen and
+   * why. A device means WebGPU; options that only WebAssembly has mean that. 'reference' is plain float64 TypeScript, slow and right.
+   */
   readonly backend?: BackendName;
   /** Number of threads that compute, the calling one included where it may block; the backend's choice by default. */
   readonly threads?: number;
@@ -20,6 +26,8 @@ export interface BackendOptions {
   readonly simd?: SimdLevel;
   /** False keeps to one thread and memory that is not shared. */
   readonly sharedMemory?: boolean;
+  /** For 'webgpu': a device of the caller's, which is used and never destroyed. */
+  readonly device?: GPUDevice;
 }
 
 /**
@@ -27,7 +35,7 @@ export interface BackendOptions {
  * @throws BackendError when what was asked for is not to be had here
  */
 export async function openBackend(options: BackendOptions = {}): Promise<Backend> {
-  const { backend = 'wasm', threads, simd = 'auto', sharedMemory } = options;
+  const { backend = implied(options), threads, simd = 'auto', sharedMemory, device } = options;
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > mostThreads)) {
     throw new ArgumentError(`threads must be an integer from 1 to ${mostThreads}, got ${threads}`);
   }
@@ -39,11 +47,43 @@ export async function openBackend(options: BackendOptions = {}): Promise<Backend
       const { openWasmBackend } = await import('./wasm/index.js');
       return openWasmBackend({ threads, simd, sharedMemory });
     }
+    case 'webgpu': {
+      const { openWebGpuBackend } = await import('./webgpu/index.js');
+      return openWebGpuBackend({ device });
+    }
     case 'reference': {
       const { openReferenceBackend } = await import('./reference/index.js');
       return openReferenceBackend();
     }
+    case undefined:
+      return openBest();
     default:
       throw new ArgumentError(`backend must be one of ${backendNames.join(', ')}, got ${String(backend)}`);
   }
+}
+
+/** The backend that the other options speak of, if any. */
+function implied({ device, threads, simd, sharedMemory }: BackendOptions): BackendName | undefined {
+  if (device) return 'webgpu';
+  return threads !== undefined || simd !== undefined || sharedMemory !== undefined ? 'wasm' : undefined;
+}
+
+/** A hardware adapter before WebAssembly, WebAssembly before a software adapter. */
+async function openBest(): Promise<Backend> {
+  const { openWebGpuBackend } = await import('./webgpu/index.js');
+  const { openWasmBackend } = await import('./wasm/index.js');
+  const reasons: string[] = [];
+  for (const open of [
+    () => openWebGpuBackend({ hardware: true, choice: 'WebGPU has a hardware adapter' }),
+    () => openWasmBackend({ choice: reasons[0] }),
+    () => openWebGpuBackend({ choice: reasons[1] }),
+  ]) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      reasons.push(error.message);
+    }
+  }
+  throw new BackendError(`no backend is to be had here: ${[...new Set(reasons)].join('; ')}`);
 }

@@ -8,6 +8,7 @@ import { type BackendName, backendNames, type SimdLevel, simdLevels } from '../b
 import { loadImages } from '../data/preprocess.js';
 import { writeAtomically } from '../formats/atomicFile.js';
 import { preset } from '../models/presets.js';
+import { adapterOption } from './lib/adapter.js';
 import { assignment, wholeNumber, wholeNumbers, words } from './lib/options.js';
 import { exit, expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
@@ -45,6 +46,7 @@ export function benchCommand(): Command {
       wholeNumbers(1),
     )
     .option('--backend <list>', `any of ${backendNames.join(', ')}`, words(backendNames), ['wasm'])
+    .addOption(adapterOption())
     .option(
       '--simd <list>',
       `any of ${simdLevels.join(', ')}: a network for each; the best of this machine by default`,

@@ -1,8 +1,9 @@
 import os from 'node:os';
 import { Command } from 'commander';
-import type { BackendInfo } from '../backends/backend.js';
+import type { AdapterInfo, BackendInfo } from '../backends/backend.js';
 import { backendNames, openBackend } from '../backends/open.js';
 import { TandemError } from '../errors.js';
+import { adapterOption } from './lib/adapter.js';
 import { print, writeJson } from './lib/output.js';
 import { formatBytes, formatTable } from './lib/table.js';
 
@@ -13,7 +14,8 @@ type Found =
 /** `tandem info` */
 export function infoCommand(): Command {
   return new Command('info')
-    .description('the backends, threads and limits found on this machine')
+    .description('the backends, adapters, features, threads and limits found on this machine')
+    .addOption(adapterOption())
     .option('--json <file>', "write what was found to a file ('-': standard output)")
     .action(async (options: { json?: string }) => {
       const machine = describeMachine();
@@ -50,9 +52,11 @@ function formatInfo(machine: ReturnType<typeof describeMachine>, backends: reado
   const { cpu, cores, memoryBytes, node, platform } = machine;
   const rows: string[][] = [];
   const notes: string[] = [];
+  const adapters: string[] = [];
   for (const found of backends) {
     if (!found.available) notes.push(`${found.name} is not to be had here: ${found.reason}`);
     else rows.push(describeBackend(found));
+    if (found.available && found.adapter) adapters.push('', ...describeAdapter(found.adapter));
   }
   return [
     `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${formatBytes(memoryBytes)}, ${platform}, node ${node}`,
@@ -67,6 +71,7 @@ function formatInfo(machine: ReturnType<typeof describeMachine>, backends: reado
       ],
       rows,
     ),
+    ...adapters,
     ...(notes.length > 0 ? ['', ...notes] : []),
   ].join('\n');
 }
@@ -74,4 +79,14 @@ function formatInfo(machine: ReturnType<typeof describeMachine>, backends: reado
 function describeBackend({ name, threads, simd, sharedMemory, memoryLimit }: BackendInfo): string[] {
   const limit = memoryLimit >= Number.MAX_SAFE_INTEGER ? '–' : formatBytes(memoryLimit);
   return [name, String(threads), simd, sharedMemory ? 'yes' : 'no', limit];
+}
+
+function describeAdapter({ name, software, features, limits }: AdapterInfo): string[] {
+  return [
+    `${software ? 'software adapter' : 'adapter'}: ${name}`,
+    `features: ${features.join(', ') || 'none'}`,
+    `limits: ${Object.entries(limits)
+      .map(([limit, value]) => `${limit} ${value.toLocaleString('en-US')}`)
+      .join(', ')}`,
+  ];
 }

@@ -5,6 +5,7 @@ import { enableRelaxedSimd } from '../backends/wasm/platform.js';
 import { benchCommand } from './bench.js';
 import { exportCommand } from './export.js';
 import { infoCommand } from './info.js';
+import { provideAdapter } from './lib/adapter.js';
 import { oneLine, reportFailure } from './lib/output.js';
 import { planCommand } from './plan.js';
 import { summaryCommand } from './summary.js';
@@ -17,13 +18,14 @@ async function main(): Promise<void> {
     version: string;
   };
   const program = new Command('tandem')
-    .description('AlexNet, forward and backward, in TypeScript and hand-written WebAssembly')
+    .description('AlexNet, forward and backward, in TypeScript and kernels written by hand for WebAssembly and WebGPU')
     .version(version)
     .helpCommand(false)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}\n`) });
   for (const make of commands) program.addCommand(make().copyInheritedSettings(program));
-  program.hook('preAction', async () => {
+  program.hook('preAction', async (_, command) => {
+    await provideAdapter(command);
     await enableRelaxedSimd();
   });
   await program.parseAsync();

@@ -1,10 +1,12 @@
 import { Command } from 'commander';
-import type { Backend, Storage } from '../backends/backend.js';
+import type { Backend, KernelSource, Storage } from '../backends/backend.js';
 import { type BackendName, backendNames, openBackend } from '../backends/open.js';
 import { inferenceGraph, stepGraph } from '../engine/graphs.js';
+import { ArgumentError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { preset } from '../models/presets.js';
 import type { Plan } from '../plan/plan.js';
+import { adapterOption } from './lib/adapter.js';
 import { wholeNumber, word } from './lib/options.js';
 import { print, writeJson } from './lib/output.js';
 import { formatBytes, formatLarge, formatTable } from './lib/table.js';
@@ -14,6 +16,7 @@ interface PlanOptions {
   readonly mode: 'inference' | 'training';
   readonly backend: BackendName;
   readonly threads?: number;
+  readonly source?: boolean;
   readonly json?: string;
 }
 
@@ -30,7 +33,12 @@ export function planCommand(): Command {
       'inference',
     )
     .option('--backend <name>', backendNames.join(' or '), word(backendNames), 'wasm')
+    .addOption(adapterOption())
     .option('--threads <n>', 'threads; those of this machine by default', wholeNumber(1))
+    .option(
+      '--source',
+      'print the kernels as they are compiled for this network instead, of backends that make them so',
+    )
     .option('--json <file>', "write the plan to a file ('-': standard output)")
     .action(async (name: string, options: PlanOptions) => {
       const model = preset(name);
@@ -40,10 +48,19 @@ export function planCommand(): Command {
           : stepGraph(model, options.batch, variableNames(inferenceGraph(model, 1)), model.recipe.optimizer);
       const backend = await openBackend({ backend: options.backend, threads: options.threads });
       try {
-        const plan = await planOn(backend, graph);
-        if (options.json !== '-') print(formatPlan(plan, options, backend.info.description));
-        if (options.json !== undefined)
-          await writeJson(options.json, { ...plan, batch: options.batch, mode: options.mode });
+        const { plan, sources } = await compileOn(backend, graph);
+        if (options.source && !sources) {
+          throw new ArgumentError(
+            `--source: the kernels of the ${backend.info.name} backend are the same for all networks`,
+          );
+        }
+        if (options.json !== '-') {
+          print(options.source ? formatSources(sources ?? []) : formatPlan(plan, options, backend.info.description));
+        }
+        if (options.json !== undefined) {
+          const { batch, mode } = options;
+          await writeJson(options.json, { ...plan, batch, mode, ...(options.source && { sources }) });
+        }
       } finally {
         await backend.close();
       }
@@ -55,12 +72,18 @@ function variableNames(graph: Graph): string[] {
 }
 
 /** Compiles with variables that are never filled. */
-async function planOn(backend: Backend, graph: Graph): Promise<Plan> {
+async function compileOn(backend: Backend, graph: Graph) {
   const variables = new Map<number, Storage>();
   for (const value of graph.values) {
     if (value.kind === 'variable') variables.set(value.id, backend.allocate(value, value.name));
   }
-  return (await backend.compile(graph, variables)).plan;
+  const executable = await backend.compile(graph, variables);
+  return { plan: executable.plan, sources: executable.sources?.() };
+}
+
+/** The constants stand in the source as declarations. */
+function formatSources(sources: readonly KernelSource[]): string {
+  return sources.map(({ kernel, source }) => `// ${`${kernel} `.padEnd(100, '─')}\n${source.trim()}\n`).join('\n');
 }
 
 function formatPlan(plan: Plan, { batch, mode }: PlanOptions, description: string): string {

@@ -3,6 +3,7 @@ import { type BackendOptions, openBackend } from '../backends/open.js';
 import { BackendError } from '../errors.js';
 import { formatReport } from '../verify/report.js';
 import { type Contestant, verify } from '../verify/verify.js';
+import { adapterOption } from './lib/adapter.js';
 import { words } from './lib/options.js';
 import { exit, expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
@@ -23,6 +24,7 @@ const settings = {
   wasm: [...wasm('relaxed'), ...wasm('plain')],
   'wasm-relaxed': wasm('relaxed'),
   'wasm-plain': wasm('plain'),
+  webgpu: [{ label: 'webgpu', options: { backend: 'webgpu' } }],
   reference: [{ label: 'reference', options: { backend: 'reference' } }],
 } as const satisfies Record<string, readonly Setting[]>;
 type Choice = keyof typeof settings;
@@ -47,6 +49,7 @@ export function verifyCommand(): Command {
         .argParser(words(choices))
         .default(['wasm'], 'wasm'),
     )
+    .addOption(adapterOption())
     .option('--algorithm <name>', 'only nodes that have this algorithm, and only with it')
     .option('--json <file>', "write all results to a file ('-': standard output)")
     .action(runVerify);
@@ -80,8 +83,11 @@ async function runVerify(options: VerifyCommandOptions): Promise<void> {
 async function openContestants(asked: readonly Choice[]): Promise<{ contestants: Contestant[]; absent: string[] }> {
   const contestants: Contestant[] = [];
   const absent: string[] = [];
+  // In the order of the list above, whatever the order asked for: the first is the mirror of the others.
   const wanted = new Map(
-    asked.flatMap((choice) => settings[choice].map(({ label, options }) => [label, options] as const)),
+    choices
+      .filter((choice) => asked.includes(choice))
+      .flatMap((choice) => settings[choice].map(({ label, options }) => [label, options] as const)),
   );
   for (const [label, options] of wanted) {
     try {

@@ -22,7 +22,8 @@ export interface ProgramOptions extends CompileOptions {
 }
 
 /**
- * Opens a backend: by default WebAssembly with the threads and the SIMD level found here (`engine.info` tells).
+ * Opens a backend: by default WebGPU where it has a hardware adapter, else WebAssembly with the threads and the SIMD level found here
+ * (`engine.info` tells what was chosen, and why).
  *
  * @throws ArgumentError for an option that cannot be
  * @throws BackendError when what was asked for is not to be had here
@@ -43,7 +44,7 @@ export class Engine {
   /** See `openEngine`. */
   constructor(private readonly backend: Backend) {}
 
-  /** Backend, threads, SIMD level and limits, as found. */
+  /** Backend, adapter, threads, SIMD level and limits, as found. */
   get info(): BackendInfo {
     return this.backend.info;
   }

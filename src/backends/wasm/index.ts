@@ -23,6 +23,8 @@ export interface WasmOptions {
   readonly simd?: 'auto' | 'plain' | 'relaxed';
   /** False keeps to one thread and unshared memory. */
   readonly sharedMemory?: boolean;
+  /** Why this backend was chosen, for `info`. */
+  readonly choice?: string;
 }
 
 /**
@@ -68,6 +70,7 @@ export async function openWasmBackend(options: WasmOptions = {}): Promise<Backen
     memoryLimit: mostPages * pageBytes,
     accuracy,
     nonFinite: true,
+    ...(options.choice !== undefined && { choice: options.choice }),
   };
   return new WasmBackend(info, new WasmDevice(heap, runner, relaxed, kernels));
 }

@@ -1,0 +1,27 @@
+// y = max(x, 0), and dx = dy where y > 0. Four elements an invocation.
+#include "lib/grid.wgsl"
+
+struct Params { vectors: u32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+#if GRADIENT
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> y: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+#else
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
+#endif
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) local: u32,
+) {
+  let i = linearWorkgroup(workgroup, workgroups) * 256u + local;
+  if (i >= params.vectors) { return; }
+#if GRADIENT
+  dx[i] = select(vec4<f32>(), dy[i], y[i] > vec4<f32>());
+#else
+  y[i] = max(x[i], vec4<f32>());
+#endif
+}

@@ -1,0 +1,167 @@
+/** What storages and executables of one engine share: the device, its pipelines, one queue, and what went wrong. */
+import { BackendError, DeviceLostError } from '../../errors.js';
+import { bufferUsage, isSoftware, restful } from './adapter.js';
+import { kernelFiles } from './generated/kernels.js';
+import type { Limits } from './lower/program.js';
+import { type Constants, preprocess } from './source.js';
+
+export class GpuDevice {
+  readonly limits: Limits;
+  private readonly software: boolean;
+  /** By kernel and constants; and by WGSL without its comments, which several of those may share. */
+  private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  private readonly pipelinesOf = new Map<string, Promise<GPUComputePipeline>>();
+  private queue: Promise<unknown> = Promise.resolve();
+  private closed = false;
+  /** Set when the device is gone. */
+  private lost: string | undefined;
+  /** The first error that nobody was waiting for. */
+  private fault: string | undefined;
+
+  /**
+   * @param limits what plans keep to: the device's, or smaller ones to pretend
+   * @param owned whether closing destroys the device; a caller's own is left alone
+   */
+  constructor(
+    readonly gpu: GPUDevice,
+    limits: Limits,
+    private readonly owned: boolean,
+  ) {
+    this.limits = limits;
+    this.software = isSoftware(gpu.adapterInfo);
+    gpu.lost.then(({ reason, message }) => {
+      this.lost = message || reason || 'no reason given';
+    });
+    gpu.addEventListener('uncapturederror', (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.fault ??= error.message;
+    });
+  }
+
+  /** Bytes of device memory in buffers that this engine made. */
+  allocated = 0;
+  /** Number of buffers, bind groups and pipelines made so far: stands still in the steady state. */
+  objects = 0;
+
+  /** @throws BackendError when the device has no memory left */
+  async buffer(label: string, bytes: number, usage: number): Promise<GPUBuffer> {
+    this.expectAlive();
+    if (bytes > this.limits.maxBufferSize) {
+      throw new BackendError(
+        `'${label}' takes ${bytes} bytes, a buffer of this device holds ${this.limits.maxBufferSize}`,
+      );
+    }
+    const buffer = await this.scoped(`memory for '${label}' (${bytes} bytes)`, async () =>
+      this.gpu.createBuffer({ label, size: Math.max(16, Math.ceil(bytes / 16) * 16), usage }),
+    );
+    this.allocated += buffer.size;
+    this.objects++;
+    return buffer;
+  }
+
+  storageBuffer(label: string, bytes: number): Promise<GPUBuffer> {
+    return this.buffer(label, bytes, bufferUsage.storage | bufferUsage.copySource | bufferUsage.copyTarget);
+  }
+
+  free(buffer: GPUBuffer): void {
+    this.allocated -= buffer.size;
+    buffer.destroy();
+  }
+
+  /** The pipeline of a kernel with its constants, compiled once. `owner` says in errors whose it is. */
+  pipeline(kernel: string, constants: Constants, owner: string): Promise<GPUComputePipeline> {
+    const key = pipelineKey(kernel, constants);
+    const known = this.pipelines.get(key);
+    if (known) return known;
+    const code = preprocess(kernelFiles, kernel, constants);
+    const bare = code.replace(/^\s*\/\/.*\n/gm, '');
+    const made = this.pipelinesOf.get(bare) ?? this.compile(kernel, code, owner);
+    this.pipelines.set(key, made);
+    this.pipelinesOf.set(bare, made);
+    made.catch(() => {
+      this.pipelines.delete(key);
+      this.pipelinesOf.delete(bare);
+    });
+    return made;
+  }
+
+  private async compile(kernel: string, code: string, owner: string): Promise<GPUComputePipeline> {
+    this.expectAlive();
+    this.objects++;
+    const module = this.gpu.createShaderModule({ label: kernel, code });
+    try {
+      const made = this.gpu.createComputePipelineAsync({
+        label: `${kernel} of ${owner}`,
+        layout: 'auto',
+        compute: { module, entryPoint: 'main' },
+      });
+      return await this.result(made);
+    } catch (error) {
+      this.expectAlive();
+      const { messages } = await module.getCompilationInfo();
+      const lines = messages
+        .filter(({ type }) => type === 'error')
+        .map(({ lineNum, message }) => `line ${lineNum}: ${message}`);
+      throw new BackendError(
+        `${owner}: kernel ${kernel} does not compile: ${lines.join('; ') || (error as Error).message}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Awaits what the device computes. */
+  result<T>(promise: Promise<T>): Promise<T> {
+    return this.software ? restful(promise) : promise;
+  }
+
+  /** Runs device calls; what the validation layer or the memory has to say of them becomes an error that names `what`. */
+  async scoped<T>(what: string, calls: () => Promise<T>): Promise<T> {
+    const { gpu } = this;
+    gpu.pushErrorScope('out-of-memory');
+    gpu.pushErrorScope('validation');
+    const result = await calls().catch(async (error: unknown) => {
+      await Promise.allSettled([gpu.popErrorScope(), gpu.popErrorScope()]);
+      throw error;
+    });
+    const [validation, memory] = await Promise.all([gpu.popErrorScope(), gpu.popErrorScope()]);
+    this.expectAlive();
+    if (memory) throw new BackendError(`${what}: out of device memory: ${memory.message}`);
+    if (validation) throw new BackendError(`${what}: ${validation.message}`);
+    return result;
+  }
+
+  /** Does one thing after another: programs share buffers. */
+  exclusively<T>(job: () => Promise<T>): Promise<T> {
+    if (this.closed) return Promise.reject(new BackendError('the engine is closed'));
+    const result = this.queue.then(() => {
+      this.expectAlive();
+      return job();
+    });
+    this.queue = result.catch(() => undefined);
+    return result;
+  }
+
+  /** @throws DeviceLostError when the device is gone, BackendError for an error that came while nobody waited */
+  expectAlive(): void {
+    if (this.lost !== undefined) throw new DeviceLostError(`the WebGPU device was lost: ${this.lost}`);
+    const { fault } = this;
+    this.fault = undefined;
+    if (fault !== undefined) throw new BackendError(`WebGPU: ${fault}`);
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.queue;
+    this.pipelines.clear();
+    this.pipelinesOf.clear();
+    if (this.owned) this.gpu.destroy();
+  }
+}
+
+/** What tells pipelines apart. */
+export function pipelineKey(kernel: string, constants: Constants): string {
+  return `${kernel} ${JSON.stringify(constants)}`;
+}

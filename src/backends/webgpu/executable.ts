@@ -1,0 +1,388 @@
+/** A recorded program: pipelines and bind groups made once, replayed into one pass and one submit a run. */
+import { BackendError } from '../../errors.js';
+import type { Graph } from '../../graph/graph.js';
+import { bytesOf, elements } from '../../ops/define.js';
+import type { Plan, PlanStep } from '../../plan/plan.js';
+import type { Executable, KernelSource, RunOptions, RunResult, Storage, TypedArray } from '../backend.js';
+import { checkFetch, checkInputs } from '../check.js';
+import { bufferUsage, mapRead } from './adapter.js';
+import { type GpuDevice, pipelineKey } from './device.js';
+import { kernelFiles } from './generated/kernels.js';
+import { lower } from './lower/lower.js';
+import { makePools, type Pools } from './lower/pools.js';
+import { type BufferIndex, type Dispatch, type Lowered, offsetAlignment, type Word } from './lower/program.js';
+import { preprocess } from './source.js';
+import { GpuStorage, writeBuffer } from './storage.js';
+
+/** A dispatch with its device objects. */
+interface Recorded {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+export class GpuExecutable implements Executable {
+  readonly plan: Plan;
+  private readonly lowered: Lowered;
+  private readonly pools: Pools;
+  /** Buffers of this program alone: pools, inputs, parameters, staging. */
+  private readonly owned: GPUBuffer[] = [];
+  private poolBuffers: GPUBuffer[] = [];
+  private readonly inputBuffers = new Map<BufferIndex, GPUBuffer>();
+  private dispatches: readonly Recorded[] = [];
+  private preparation: readonly Recorded[] = [];
+  private staging:
+    | { readonly key: string; readonly buffer: GPUBuffer; readonly offsets: readonly number[] }
+    | undefined;
+  private queries: { readonly set: GPUQuerySet; readonly resolved: GPUBuffer; readonly staging: GPUBuffer } | undefined;
+  private freed = false;
+
+  private constructor(
+    private readonly device: GpuDevice,
+    readonly graph: Graph,
+    private readonly variables: ReadonlyMap<number, Storage>,
+    algorithms: Readonly<Record<string, string>> | undefined,
+  ) {
+    this.lowered = lower(graph, { limits: device.limits, algorithms });
+    this.pools = makePools(
+      this.lowered,
+      [...graph.outputs.values()].map((id) => this.bufferOf(id)),
+      device.limits,
+    );
+    this.plan = this.describe();
+  }
+
+  static async make(
+    device: GpuDevice,
+    graph: Graph,
+    variables: ReadonlyMap<number, Storage>,
+    algorithms: Readonly<Record<string, string>> | undefined,
+  ): Promise<GpuExecutable> {
+    const made = new GpuExecutable(device, graph, variables, algorithms);
+    try {
+      await made.record();
+      return made;
+    } catch (error) {
+      made.free();
+      throw error;
+    }
+  }
+
+  run(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions = {}): Promise<RunResult> {
+    return this.device.exclusively(() => this.runNow(inputs, options));
+  }
+
+  prepare(): Promise<void> {
+    return this.device.exclusively(async () => {
+      if (this.freed) throw new BackendError(`the program '${this.graph.name}' has been freed`);
+      this.pack();
+    });
+  }
+
+  sources(): readonly KernelSource[] {
+    const found = new Map<string, KernelSource>();
+    for (const { kernel, constants } of [...this.lowered.preparation, ...this.lowered.dispatches]) {
+      const key = pipelineKey(kernel, constants);
+      if (!found.has(key)) found.set(key, { kernel, constants, source: preprocess(kernelFiles, kernel, constants) });
+    }
+    return [...found.values()];
+  }
+
+  free(): void {
+    if (this.freed) return;
+    this.freed = true;
+    for (const buffer of this.owned) this.device.free(buffer);
+    this.queries?.set.destroy();
+    for (const buffer of this.lowered.buffers) {
+      if (buffer.home === 'packed') this.storage(buffer.variable as number).releasePacked(buffer.name, this);
+    }
+  }
+
+  private async record(): Promise<void> {
+    const { device, lowered } = this;
+    for (const [i, bytes] of this.pools.bytes.entries()) {
+      this.poolBuffers.push(await this.own(device.storageBuffer(`${this.graph.name}: pool ${i}`, bytes)));
+    }
+    for (const [i, buffer] of lowered.buffers.entries()) {
+      if (buffer.home !== 'input') continue;
+      this.inputBuffers.set(
+        i,
+        await this.own(device.storageBuffer(`${this.graph.name}: ${buffer.name}`, buffer.bytes)),
+      );
+    }
+    this.preparation = await this.recordAll(lowered.preparation, 'preparation');
+    this.dispatches = await this.recordAll(lowered.dispatches, 'steps');
+  }
+
+  private async own(buffer: Promise<GPUBuffer>): Promise<GPUBuffer> {
+    this.owned.push(await buffer);
+    return buffer;
+  }
+
+  private async recordAll(dispatches: readonly Dispatch[], what: string): Promise<Recorded[]> {
+    const { device } = this;
+    if (dispatches.length === 0) return [];
+    const parameters = await this.parameters(dispatches, what);
+    const pipelines = await Promise.all(
+      dispatches.map(({ kernel, constants, node }) =>
+        device.pipeline(kernel, constants, `node '${node.name}' (${node.op.name})`),
+      ),
+    );
+    // One after another: a variable that several dispatches bind is made by the first of them.
+    const located: Awaited<ReturnType<typeof this.locate>>[][] = [];
+    for (const { bindings } of dispatches) {
+      const places: (typeof located)[number] = [];
+      for (const { buffer } of bindings) places.push(await this.locate(buffer));
+      located.push(places);
+    }
+    return device.scoped(`graph '${this.graph.name}'`, async () =>
+      dispatches.map((dispatch, i) => {
+        const entries: GPUBindGroupEntry[] = [
+          {
+            binding: 0,
+            resource: { buffer: parameters.buffer, offset: parameters.offsets[i], size: parameters.sizes[i] },
+          },
+        ];
+        for (const [j, binding] of dispatch.bindings.entries()) {
+          const { buffer, offset } = located[i][j];
+          const size = binding.bytes ?? this.lowered.buffers[binding.buffer].bytes;
+          entries.push({ binding: j + 1, resource: { buffer, offset: offset + (binding.offset ?? 0), size } });
+        }
+        const label = `kernel ${dispatch.kernel} of node '${dispatch.node.name}' (${dispatch.node.op.name})`;
+        device.objects++;
+        const group = device.gpu.createBindGroup({ label, layout: pipelines[i].getBindGroupLayout(0), entries });
+        return { pipeline: pipelines[i], group, workgroups: dispatch.workgroups };
+      }),
+    );
+  }
+
+  /** The uniform structs of all dispatches in one buffer, written once. */
+  private async parameters(dispatches: readonly Dispatch[], what: string) {
+    const offsets: number[] = [];
+    const sizes: number[] = [];
+    let bytes = 0;
+    for (const { params } of dispatches) {
+      offsets.push(bytes);
+      sizes.push(Math.max(16, Math.ceil(params.length / 4) * 16));
+      bytes += Math.ceil((sizes.at(-1) as number) / offsetAlignment) * offsetAlignment;
+    }
+    const words = new Uint32Array(bytes / 4);
+    for (const [i, { params }] of dispatches.entries()) words.set(params.map(encode), offsets[i] / 4);
+    const { device } = this;
+    const buffer = await this.own(
+      device.buffer(`${this.graph.name}: parameters of ${what}`, bytes, bufferUsage.uniform | bufferUsage.copyTarget),
+    );
+    device.gpu.queue.writeBuffer(buffer, 0, words);
+    return { buffer, offsets, sizes };
+  }
+
+  private async locate(index: BufferIndex): Promise<{ readonly buffer: GPUBuffer; readonly offset: number }> {
+    const buffer = this.lowered.buffers[index];
+    switch (buffer.home) {
+      case 'arena': {
+        const { pool, offset } = this.pools.places.get(index) as { pool: number; offset: number };
+        return { buffer: this.poolBuffers[pool], offset };
+      }
+      case 'input':
+        return { buffer: this.inputBuffers.get(index) as GPUBuffer, offset: 0 };
+      case 'packed':
+        return {
+          buffer: await this.storage(buffer.variable as number).packed(buffer.name, buffer.bytes, this),
+          offset: 0,
+        };
+      case 'variable':
+        return { buffer: await this.storage(buffer.variable as number).buffer(), offset: 0 };
+    }
+  }
+
+  private async runNow(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions): Promise<RunResult> {
+    if (this.freed) throw new BackendError(`the program '${this.graph.name}' has been freed`);
+    const { device, graph } = this;
+    checkInputs(graph, inputs);
+    const fetch = checkFetch(graph, options);
+    options.signal?.throwIfAborted();
+    for (const [name, id] of graph.inputs) {
+      writeBuffer(device.gpu, this.inputBuffers.get(this.bufferOf(id)) as GPUBuffer, inputs[name]);
+    }
+    this.pack();
+    const staging = await this.stagingFor(fetch);
+    const encoder = device.gpu.createCommandEncoder({ label: graph.name });
+    if (options.timings) await this.encodeTimed(encoder);
+    else encodePass(encoder, this.dispatches);
+    for (const [i, name] of fetch.entries()) {
+      const id = graph.outputs.get(name) as number;
+      const { buffer, offset } = await this.locate(this.bufferOf(id));
+      encoder.copyBufferToBuffer(
+        buffer,
+        offset,
+        staging.buffer,
+        staging.offsets[i],
+        copiedBytes(bytesOf(graph.values[id])),
+      );
+    }
+    device.gpu.queue.submit([encoder.finish()]);
+    for (const id of graph.updates.keys()) this.storage(id).version++;
+    const outputs = await this.collect(fetch, staging, options.into);
+    return options.timings ? { outputs, timings: await this.readTimes() } : { outputs };
+  }
+
+  /** Packs variables again that have changed since they were packed. */
+  private pack(): void {
+    const packed = this.lowered.buffers.filter(({ home }) => home === 'packed');
+    if (packed.every(({ name, variable }) => this.storage(variable as number).packedIsFresh(name))) return;
+    const encoder = this.device.gpu.createCommandEncoder({ label: `${this.graph.name}: packing` });
+    encodePass(encoder, this.preparation);
+    this.device.gpu.queue.submit([encoder.finish()]);
+    for (const { name, variable } of packed) this.storage(variable as number).markPacked(name);
+  }
+
+  /** Memory that results are read through, kept for the next run that fetches the same. */
+  private async stagingFor(fetch: readonly string[]) {
+    const key = fetch.join('\n');
+    if (this.staging?.key === key) return this.staging;
+    const offsets: number[] = [];
+    let bytes = 0;
+    for (const name of fetch) {
+      offsets.push(bytes);
+      bytes += Math.ceil(bytesOf(this.graph.values[this.graph.outputs.get(name) as number]) / 16) * 16;
+    }
+    if (this.staging) {
+      this.owned.splice(this.owned.indexOf(this.staging.buffer), 1);
+      this.device.free(this.staging.buffer);
+    }
+    const usage = bufferUsage.mapRead | bufferUsage.copyTarget;
+    const buffer = await this.own(this.device.buffer(`${this.graph.name}: results`, bytes, usage));
+    this.staging = { key, buffer, offsets };
+    return this.staging;
+  }
+
+  private async collect(
+    names: readonly string[],
+    staging: { readonly buffer: GPUBuffer; readonly offsets: readonly number[] },
+    into: RunOptions['into'] = {},
+  ): Promise<Record<string, Float32Array>> {
+    const outputs: Record<string, Float32Array> = {};
+    await this.map(staging.buffer, (mapped) => {
+      for (const [i, name] of names.entries()) {
+        const count = elements(this.graph.values[this.graph.outputs.get(name) as number].shape);
+        const result = into[name] ?? new Float32Array(count);
+        result.set(new Float32Array(mapped, staging.offsets[i], count));
+        outputs[name] = result;
+      }
+    });
+    return outputs;
+  }
+
+  private async map(buffer: GPUBuffer, use: (mapped: ArrayBuffer) => void): Promise<void> {
+    try {
+      await this.device.result(buffer.mapAsync(mapRead));
+    } catch (error) {
+      this.device.expectAlive();
+      throw new BackendError(`the program '${this.graph.name}' failed: ${(error as Error).message}`, { cause: error });
+    }
+    use(buffer.getMappedRange());
+    buffer.unmap();
+    this.device.expectAlive();
+  }
+
+  /** A pass for each dispatch, with the clock before and after. */
+  private async encodeTimed(encoder: GPUCommandEncoder): Promise<void> {
+    const { gpu } = this.device;
+    if (!gpu.features.has('timestamp-query')) {
+      throw new BackendError('this WebGPU device cannot time its steps (no timestamp-query)');
+    }
+    const count = this.dispatches.length * 2;
+    if (!this.queries) {
+      const set = gpu.createQuerySet({ type: 'timestamp', count });
+      const resolved = await this.own(
+        this.device.buffer(`${this.graph.name}: times`, count * 8, bufferUsage.queryResolve | bufferUsage.copySource),
+      );
+      const staging = await this.own(
+        this.device.buffer(`${this.graph.name}: times read`, count * 8, bufferUsage.mapRead | bufferUsage.copyTarget),
+      );
+      this.queries = { set, resolved, staging };
+    }
+    const { set, resolved, staging } = this.queries;
+    for (const [i, dispatch] of this.dispatches.entries()) {
+      encodePass(encoder, [dispatch], {
+        querySet: set,
+        beginningOfPassWriteIndex: 2 * i,
+        endOfPassWriteIndex: 2 * i + 1,
+      });
+    }
+    encoder.resolveQuerySet(set, 0, count, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, staging, 0, count * 8);
+  }
+
+  private async readTimes(): Promise<Float64Array> {
+    const times = new Float64Array(this.dispatches.length);
+    await this.map((this.queries as { staging: GPUBuffer }).staging, (mapped) => {
+      const clock = new BigInt64Array(mapped);
+      for (let i = 0; i < times.length; i++) times[i] = Number(clock[2 * i + 1] - clock[2 * i]) / 1e6;
+    });
+    return times;
+  }
+
+  private bufferOf(id: number): BufferIndex {
+    return this.lowered.bufferOf.get(id) as BufferIndex;
+  }
+
+  private storage(variable: number): GpuStorage {
+    const storage = this.variables.get(variable);
+    if (!(storage instanceof GpuStorage)) {
+      throw new BackendError(`variable '${this.graph.values[variable].name}' has no storage of this backend`);
+    }
+    return storage;
+  }
+
+  private describe(): Plan {
+    const { graph, lowered, pools } = this;
+    const sum = (...homes: string[]): number =>
+      lowered.buffers.reduce((bytes, buffer) => bytes + (homes.includes(buffer.home) ? buffer.bytes : 0), 0);
+    const [variables, packed] = [sum('variable'), sum('packed')];
+    const arena = pools.bytes.reduce((total, bytes) => total + bytes, 0) + sum('input');
+    return {
+      graph: graph.name,
+      backend: 'webgpu',
+      steps: lowered.dispatches.map((dispatch) => planStep(graph, dispatch)),
+      buffers: [...pools.places].map(([index, { offset }]) => {
+        const { name, bytes } = lowered.buffers[index];
+        const [first, last] = pools.lifetimes.get(index) as readonly [number, number];
+        return { name, bytes, offset, first, last };
+      }),
+      bytes: { variables, packed, arena, total: variables + packed + arena },
+    };
+  }
+}
+
+function encode(word: Word): number {
+  if (typeof word === 'number') return word >>> 0;
+  return new Uint32Array(Float32Array.of(word.float).buffer)[0];
+}
+
+function copiedBytes(bytes: number): number {
+  return Math.ceil(bytes / 4) * 4;
+}
+
+function encodePass(
+  encoder: GPUCommandEncoder,
+  dispatches: readonly Recorded[],
+  timestampWrites?: GPUComputePassTimestampWrites,
+): void {
+  const pass = encoder.beginComputePass(timestampWrites ? { timestampWrites } : undefined);
+  for (const { pipeline, group, workgroups } of dispatches) {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+  }
+  pass.end();
+}
+
+function planStep(graph: Graph, dispatch: Dispatch): PlanStep {
+  const { node, main, algorithm, kernel } = dispatch;
+  const types = (ids: readonly number[]) => ids.map((id) => graph.values[id]);
+  const cost = main
+    ? node.op.cost(node.attributes, types(node.inputs), types(node.outputs))
+    : { macs: 0, flops: 0, bytes: 0 };
+  return { node: node.name, layer: node.layer, phase: node.phase, op: node.op.name, algorithm, kernel, ...cost };
+}

@@ -1,0 +1,113 @@
+/** Gradients of a convolution's weight and bias: sums over the whole batch, in slices that a second pass adds up. */
+import { type Conv2dWeightGradientAttributes, conv2dGeometry } from '../../../ops/conv2d.js';
+import { elements } from '../../../ops/define.js';
+import { float, grid, type LowerContext } from './program.js';
+import { sumSlices } from './sumSlices.js';
+import { busyWorkgroups, chooseTile } from './tiles.js';
+
+/** Positions that are worth a slice of their own. */
+const leastPositions = 256;
+/** Bytes that the slices' sums may take. */
+const mostBytes = 64 * 1024 * 1024;
+
+/** Blocks of whole images that the sum is cut into, and equal pieces of a block; either has one image or one piece. */
+interface Slicing {
+  readonly images: number;
+  readonly pieces: number;
+}
+
+/**
+ * About `wanted` slices, and no block of more than half of `limit`, so that bindings can be cut between blocks. Powers of two, so
+ * that few blocks later one begins at an aligned address.
+ */
+function slicingOf(batch: number, wanted: number, imageBytes: number, limit: number): Slicing {
+  const fits = batch * imageBytes <= limit;
+  if (wanted === 1 && fits) return { images: batch, pieces: 1 };
+  let images = 2 ** Math.floor(Math.log2(Math.max(1, batch / wanted)));
+  while (!fits && images > 1 && images * imageBytes > limit / 2) images /= 2;
+  return { images, pieces: Math.max(1, Math.floor(wanted / batch)) };
+}
+
+export function lowerConv2dWeightGradient(context: LowerContext): void {
+  const { node, limits } = context;
+  const given = node.attributes as Conv2dWeightGradientAttributes;
+  const [dy, x] = node.inputs.map((id) => context.shape(id));
+  const g = conv2dGeometry(node.op.name, given, x, [dy[1], x[1] / given.groups, ...given.kernelSize]);
+  const { batch, groups } = g;
+  const plane = g.outHeight * g.outWidth;
+  const taps = g.kernelHeight * g.kernelWidth;
+  const channels = g.inChannels / groups;
+  const rows = g.outChannels / groups;
+  const columns = channels * taps;
+  const weightBytes = groups * rows * columns * 4;
+  const most = Math.max(
+    1,
+    Math.min(
+      Math.floor((batch * plane) / leastPositions),
+      Math.floor(Math.min(mostBytes, limits.maxStorageBufferBindingSize) / weightBytes),
+    ),
+  );
+  const tile = chooseTile(rows, columns, batch * plane, groups * most);
+  const tiles = [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)] as const;
+  const wanted = Math.min(most, Math.ceil((2 * busyWorkgroups) / (tiles[0] * tiles[1] * groups)));
+  const imageBytes = (Math.max(elements(dy), elements(x)) / batch) * 4;
+  const { images, pieces } = slicingOf(batch, wanted, imageBytes, limits.maxStorageBufferBindingSize);
+  const blocks = Math.ceil(batch / images);
+  const slices = blocks * pieces;
+  const target = slices === 1 ? context.output(0) : context.temporary('partial sums', slices * weightBytes);
+  context.step({
+    kernel: 'conv2dWeightGradient',
+    constants: tile.constants,
+    units: blocks,
+    bindings: [
+      { buffer: context.input(0), access: 'read', unitBytes: (images * elements(dy) * 4) / batch },
+      { buffer: context.input(1), access: 'read', unitBytes: (images * elements(x) * 4) / batch },
+      { buffer: target, access: 'write', unitBytes: pieces * weightBytes },
+    ],
+    params: (count, first) => [
+      rows,
+      columns,
+      Math.min(count * images, batch - first * images) * plane,
+      ...tiles,
+      groups,
+      count * pieces,
+      pieces,
+      images * plane,
+      Math.ceil((images * plane) / pieces),
+      channels,
+      g.inHeight,
+      g.inWidth,
+      plane,
+      float(1 / plane),
+      g.outWidth,
+      float(1 / g.outWidth),
+      taps,
+      g.kernelWidth,
+      g.strideY,
+      g.strideX,
+      g.dilationY,
+      g.dilationX,
+      g.top,
+      g.left,
+    ],
+    workgroups: (count) => grid(tiles[0] * tiles[1] * groups * count * pieces, limits),
+  });
+  if (slices > 1) context.preparation(sumSlices(context, target, slices, [weightBytes / 4, columns]));
+}
+
+export function lowerConv2dBiasGradient(context: LowerContext): void {
+  const [batch, channels, ...size] = context.shape(context.node.inputs[0]);
+  const plane = elements(size);
+  const target = batch === 1 ? context.output(0) : context.temporary('sums of planes', batch * channels * 4);
+  context.step({
+    kernel: 'conv2dBiasGradient',
+    units: batch,
+    bindings: [
+      { buffer: context.input(0), access: 'read', unitBytes: channels * plane * 4 },
+      { buffer: target, access: 'write', unitBytes: channels * 4 },
+    ],
+    params: (count) => [count * channels, plane],
+    workgroups: (count) => grid(count * channels, context.limits),
+  });
+  if (batch > 1) context.preparation(sumSlices(context, target, batch, [channels, channels]));
+}

@@ -1,0 +1,135 @@
+/** Every op's lowering, by name. */
+import type { Graph, Node } from '../../../graph/graph.js';
+import { lowerClip, lowerLeakyRelu, lowerScale, lowerTanh } from './activations.js';
+import { lowerAugment } from './augment.js';
+import { lowerBatchNorm, lowerBatchNormScaleGradient } from './batchNorm.js';
+import { lowerConv2d, lowerConv2dDataGradient, lowerConvTranspose2d } from './conv2d.js';
+import { lowerConv2dBiasGradient, lowerConv2dWeightGradient } from './conv2dParameters.js';
+import { lowerDropout } from './dropout.js';
+import { elementwise } from './elementwise.js';
+import { im2colApplies, lowerIm2col } from './im2col.js';
+import {
+  fewImages,
+  lowerLinear,
+  lowerLinearBiasGradient,
+  lowerLinearDataGradient,
+  lowerLinearDataGradientVectors,
+  lowerLinearVectors,
+  lowerLinearWeightGradient,
+  lowerLinearWeightGradientVectors,
+} from './linear.js';
+import {
+  lowerLocal2d,
+  lowerLocal2dBiasGradient,
+  lowerLocal2dDataGradient,
+  lowerLocal2dWeightGradient,
+} from './local2d.js';
+import {
+  lowerCrossEntropy,
+  lowerCrossEntropyGradient,
+  lowerMeanSquaredError,
+  lowerMeanSquaredErrorGradient,
+  lowerSoftmax,
+} from './losses.js';
+import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
+import { lowerMatMul } from './matMul.js';
+import { lowerAdam, lowerSgd } from './optimizers.js';
+import { lowerConcat, lowerSplit, lowerSplitGradient } from './pieces.js';
+import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
+import type { Limits, LowerContext, LowerRule } from './program.js';
+import { lowerWinograd, winogradApplies } from './winograd.js';
+
+export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'limits'>;
+
+/** One algorithm of an op: its name in plans and reports, and what it emits. */
+export interface Algorithm {
+  readonly name: string;
+  readonly lower: LowerRule;
+  /** Whether it can do the node; by default it can do all of the op's. */
+  readonly applies?: (shapes: Shapes) => boolean;
+  /** Whether the shapes are such that it goes before the others; by default the first of the list does. */
+  readonly preferred?: (shapes: Shapes) => boolean;
+}
+
+/** Legal algorithms of each op. */
+const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
+  conv2d: [
+    { name: 'implicitGemm', lower: lowerConv2d },
+    { name: 'im2col', lower: lowerIm2col, applies: im2colApplies },
+    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies },
+  ],
+  conv2dDataGradient: [
+    { name: 'implicitGemm', lower: lowerConv2dDataGradient },
+    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies },
+  ],
+  conv2dWeightGradient: [{ name: 'implicitGemm', lower: lowerConv2dWeightGradient }],
+  conv2dBiasGradient: [{ name: 'tree', lower: lowerConv2dBiasGradient }],
+  convTranspose2d: [{ name: 'implicitGemm', lower: lowerConvTranspose2d }],
+  linear: [
+    { name: 'gemv', lower: lowerLinearVectors, applies: fewImages },
+    { name: 'gemm', lower: lowerLinear },
+  ],
+  linearDataGradient: [
+    { name: 'gemv', lower: lowerLinearDataGradientVectors, applies: fewImages },
+    { name: 'gemm', lower: lowerLinearDataGradient },
+  ],
+  linearWeightGradient: [
+    { name: 'outer', lower: lowerLinearWeightGradientVectors, applies: fewImages },
+    { name: 'gemm', lower: lowerLinearWeightGradient },
+  ],
+  linearBiasGradient: [{ name: 'slices', lower: lowerLinearBiasGradient }],
+  matMul: [{ name: 'gemm', lower: lowerMatMul }],
+  relu: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: false }) }],
+  reluGradient: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: true }) }],
+  dropout: [{ name: 'philox', lower: lowerDropout }],
+  lrn: [{ name: 'window', lower: lowerLrn(false) }],
+  lrnGradient: [{ name: 'window', lower: lowerLrn(true) }],
+  lrnWithin: [{ name: 'window', lower: lowerLrnWithin }],
+  lrnWithinGradient: [{ name: 'terms', lower: lowerLrnWithinGradient }],
+  maxPool: [{ name: 'direct', lower: lowerMaxPool }],
+  maxPoolGradient: [{ name: 'gather', lower: lowerMaxPoolGradient }],
+  avgPool: [{ name: 'direct', lower: lowerAvgPool(false) }],
+  avgPoolGradient: [{ name: 'gather', lower: lowerAvgPool(true) }],
+  adaptiveAvgPool: [{ name: 'direct', lower: lowerAdaptiveAvgPool(false) }],
+  adaptiveAvgPoolGradient: [{ name: 'gather', lower: lowerAdaptiveAvgPool(true) }],
+  batchNorm: [{ name: 'elements', lower: lowerBatchNorm(false) }],
+  batchNormDataGradient: [{ name: 'elements', lower: lowerBatchNorm(true) }],
+  batchNormScaleGradient: [{ name: 'planes', lower: lowerBatchNormScaleGradient }],
+  local2d: [{ name: 'direct', lower: lowerLocal2d }],
+  local2dDataGradient: [{ name: 'gather', lower: lowerLocal2dDataGradient }],
+  local2dWeightGradient: [{ name: 'direct', lower: lowerLocal2dWeightGradient }],
+  local2dBiasGradient: [{ name: 'direct', lower: lowerLocal2dBiasGradient }],
+  augment: [{ name: 'channels', lower: lowerAugment }],
+  leakyRelu: [{ name: 'vectors', lower: lowerLeakyRelu(false) }],
+  leakyReluGradient: [{ name: 'vectors', lower: lowerLeakyRelu(true) }],
+  clip: [{ name: 'vectors', lower: lowerClip(false) }],
+  clipGradient: [{ name: 'vectors', lower: lowerClip(true) }],
+  tanh: [{ name: 'vectors', lower: lowerTanh(false) }],
+  tanhGradient: [{ name: 'vectors', lower: lowerTanh(true) }],
+  sigmoid: [{ name: 'vectors', lower: elementwise('sigmoid', { GRADIENT: false }) }],
+  sigmoidGradient: [{ name: 'vectors', lower: elementwise('sigmoid', { GRADIENT: true }) }],
+  scale: [{ name: 'vectors', lower: lowerScale }],
+  add: [{ name: 'vectors', lower: elementwise('add') }],
+  concat: [{ name: 'copy', lower: lowerConcat }],
+  split: [{ name: 'copy', lower: lowerSplit }],
+  splitGradient: [{ name: 'copy', lower: lowerSplitGradient }],
+  softmax: [{ name: 'rows', lower: lowerSoftmax('softmax', false) }],
+  softmaxGradient: [{ name: 'rows', lower: lowerSoftmax('softmax', true) }],
+  logSoftmax: [{ name: 'rows', lower: lowerSoftmax('logSoftmax', false) }],
+  logSoftmaxGradient: [{ name: 'rows', lower: lowerSoftmax('logSoftmax', true) }],
+  crossEntropy: [{ name: 'rows', lower: lowerCrossEntropy }],
+  crossEntropyGradient: [{ name: 'rows', lower: lowerCrossEntropyGradient(false) }],
+  crossEntropyTargetGradient: [{ name: 'rows', lower: lowerCrossEntropyGradient(true) }],
+  meanSquaredError: [{ name: 'tree', lower: lowerMeanSquaredError }],
+  meanSquaredErrorGradient: [{ name: 'vectors', lower: lowerMeanSquaredErrorGradient }],
+  sgd: [{ name: 'fused', lower: lowerSgd }],
+  adam: [{ name: 'fused', lower: lowerAdam }],
+};
+
+/** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes and limits alone decide. */
+export function legalAlgorithms(graph: Graph, node: Node, limits: Limits): readonly Algorithm[] {
+  const shapes: Shapes = { node, limits, shape: (id) => graph.values[id].shape };
+  const legal = (algorithms[node.op.name] ?? []).filter(({ applies }) => applies?.(shapes) ?? true);
+  const preferred = legal.find((algorithm) => algorithm.preferred?.(shapes));
+  return preferred ? [preferred, ...legal.filter((algorithm) => algorithm !== preferred)] : legal;
+}

@@ -1,0 +1,50 @@
+/** `--adapter`: which graphics adapter a command computes on. */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { type Command, Option } from 'commander';
+import { adapterBackends } from '../../backends/open.js';
+import { findAdapter } from '../../backends/webgpu/adapter.js';
+import { hasSoftwareEnvironment, softwareEnvironment } from '../../backends/webgpu/software.js';
+import { BackendError } from '../../errors.js';
+
+export function adapterOption(): Option {
+  return new Option(
+    '--adapter <kind>',
+    "'software' computes on SwiftShader, slowly and without a GPU; it is also what is left where --backend asks for an adapter and none is found",
+  ).choices(['software']);
+}
+
+/** Before a command: where it asks for a software adapter, or for any adapter and there is none, a process that has one runs it. */
+export async function provideAdapter(command: Command): Promise<void> {
+  const { adapter, backend } = command.opts<{ adapter?: 'software'; backend?: string | readonly string[] }>();
+  if (hasSoftwareEnvironment()) return;
+  if (adapter !== undefined) {
+    await runAgain('as asked for');
+    return;
+  }
+  const asked = [backend ?? []].flat();
+  if (!asked.some((name) => adapterBackends.some((known) => known === name))) return;
+  const absent = await findAdapter().then(
+    () => undefined,
+    (error: BackendError) => error.message,
+  );
+  if (absent !== undefined) await runAgain(absent).catch(expectBackendError);
+}
+
+/** Runs this very command in a new process with a software adapter, and ends as it does. */
+async function runAgain(reason: string): Promise<never> {
+  const env = { ...process.env, ...softwareEnvironment() };
+  process.stderr.write(`tandem: computing on SwiftShader, a software adapter (${reason})\n`);
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { env, stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  const status = await new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]));
+  });
+  process.exit(status);
+}
+
+/** Without the package the command itself says what is missing. */
+function expectBackendError(error: unknown): void {
+  if (!(error instanceof BackendError)) throw error;
+}

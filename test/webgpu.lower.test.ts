@@ -1,0 +1,318 @@
+/** WGSL and WebGPU lowering: pure functions, no adapter is looked for. */
+import t from 'tap';
+import { kernelFiles } from '../src/backends/webgpu/generated/kernels.js';
+import { cut } from '../src/backends/webgpu/lower/cut.js';
+import { algorithmNames, lower } from '../src/backends/webgpu/lower/lower.js';
+import { makePools, type Pools } from '../src/backends/webgpu/lower/pools.js';
+import {
+  type Buffer,
+  type Dispatch,
+  defaultLimits,
+  type Limits,
+  type Lowered,
+  offsetAlignment,
+  type Step,
+} from '../src/backends/webgpu/lower/program.js';
+import { preprocess } from '../src/backends/webgpu/source.js';
+import { inferenceGraph, stepGraph } from '../src/engine/graphs.js';
+import { GraphBuilder } from '../src/graph/builder.js';
+import type { Graph } from '../src/graph/graph.js';
+import { preset } from '../src/models/presets.js';
+import { selectCases } from '../src/verify/tables.js';
+import { trace } from '../src/verify/trace.js';
+
+const mebibyte = 2 ** 20;
+
+t.test('the preprocessor', async (t) => {
+  const of = (text: string, constants = {}, more: Record<string, string> = {}) =>
+    preprocess({ 'k.wgsl': text, ...more }, 'k', constants);
+
+  t.equal(of('fn f() {}\n// #if in a comment'), 'fn f() {}\n// #if in a comment', 'other text passes');
+  t.equal(
+    of('#include "a"\n#include "b"\nk', {}, { a: '#include "b"\na', b: 'b' }),
+    'b\na\nk',
+    'a file is included once, where it is first asked for',
+  );
+  t.equal(
+    of('#if X\n#include "nowhere"\n#endif\nk', { X: false }),
+    'const X = false;\nk',
+    'a branch not taken includes nothing',
+  );
+
+  const chosen = (condition: string, constants: Record<string, unknown>) =>
+    of(`#if ${condition}\nyes\n#else\nno\n#endif`, constants).split('\n').at(-1);
+  t.equal(chosen('A', { A: true }), 'yes');
+  t.equal(chosen('!A', { A: true }), 'no');
+  t.equal(chosen('A', { A: 0 }), 'no');
+  t.equal(chosen('A == 3', { A: 3 }), 'yes');
+  t.equal(chosen('A != f16', { A: 'f16' }), 'no');
+  t.equal(chosen('A && !B', { A: true, B: false }), 'yes');
+  t.equal(chosen('A && B || C', { A: true, B: false, C: true }), 'yes', '&& binds more closely than ||');
+  const steps = (value: number) =>
+    of('#if A == 1\none\n#elif A == 2\n#if B\ntwo\n#endif\n#else\nmany\n#endif', { A: value, B: true })
+      .split('\n')
+      .at(-1);
+  t.same([1, 2, 3].map(steps), ['one', 'two', 'many']);
+
+  t.equal(
+    of('text', { COUNT: 3, HALF: 0.5, LESS: -1, ON: true, Element: 'f16' }),
+    'const COUNT = 3u;\nconst HALF = 0.5f;\nconst LESS = -1f;\nconst ON = true;\nalias Element = f16;\ntext',
+  );
+  t.equal(
+    of('#include "a"\n#enable f16\nk', { N: 1 }, { a: '#enable f16\n#enable subgroups' }),
+    'enable f16;\nenable subgroups;\nconst N = 1u;\nk',
+    'enable directives come first, once each',
+  );
+
+  t.equal(
+    of('#for i N\nvar a$i: f32;\n#endfor\nk', { N: 2 }),
+    'const N = 2u;\nvar a0: f32;\nvar a1: f32;\nk',
+    'a loop gives each turn its number',
+  );
+  t.equal(
+    of('#for i 2\n#for j 2\n#if ON\n$i$j\n#endif\n#endfor\n#endfor', { ON: true }),
+    'const ON = true;\n00\n01\n10\n11',
+    'loops nest, with conditions in them',
+  );
+  t.equal(of('#for i 0\nx\n#endfor\nk'), 'k');
+
+  for (const [text, message] of [
+    ['#for i 2\nx', /k\.wgsl:1: #for without #endfor/],
+    ['x\n#endfor', /k\.wgsl:2: #endfor without #for/],
+    ['#for i\n#endfor', /k\.wgsl:1: expected #for NAME COUNT/],
+    ['#for i M\n#endfor', /k\.wgsl:1: the constant M is not given/],
+    ['x\n#for i 2\ny\n#what\n#endfor', /k\.wgsl:4: unknown directive #what/],
+    ['#if A\n', /the constant A is not given/],
+    ['x\n#if A >\n#endif', /k\.wgsl:2: cannot read the condition/],
+    ['#endif', /k\.wgsl:1: #endif without #if/],
+    ['#else', /k\.wgsl:1: #else without #if/],
+    ['#if N\n', /k\.wgsl: #if without #endif/],
+    ['#include lib', /k\.wgsl:1: expected #include "FILE"/],
+    ['#include "lib"', /there is no WGSL file 'lib'/],
+    ['#define X', /k\.wgsl:1: unknown directive #define/],
+  ] as const) {
+    t.throws(() => of(text, { N: 1 }), { message }, text);
+  }
+  t.throws(() => preprocess({}, 'gone', {}), { message: /there is no WGSL file 'gone\.wgsl'/ });
+});
+
+/** A graph for what only needs a node to name. */
+function someNode() {
+  const g = new GraphBuilder('some');
+  g.output('y', g.relu(g.input('x', [4]), { name: 'relu1' }));
+  return g.build().nodes[0];
+}
+
+const owner = { node: someNode(), algorithm: 'some', main: true };
+
+function cutInto(limit: number, units: number, unitBytes: readonly number[], given: Partial<Step> = {}) {
+  const buffers: Buffer[] = unitBytes.map((bytes, i) => ({
+    name: `tensor${i}`,
+    bytes: Math.ceil((units * bytes) / 16) * 16 || 1024,
+    home: 'arena',
+  }));
+  const step: Step = {
+    kernel: 'some',
+    units,
+    bindings: unitBytes.map((bytes, buffer) => ({ buffer, access: buffer === 0 ? 'write' : 'read', unitBytes: bytes })),
+    params: (count, first) => [count, first],
+    workgroups: (count) => [count, 1, 1],
+    ...given,
+  };
+  const dispatches = cut(step, buffers, { ...defaultLimits, maxStorageBufferBindingSize: limit }, owner);
+  return { dispatches, buffers };
+}
+
+t.test('a step is cut where a binding is too large, into parts that fit, are aligned and are all of it', async (t) => {
+  t.equal(cutInto(1 << 20, 100, [400, 0]).dispatches.length, 1);
+  t.same(cutInto(1 << 20, 100, [400, 0]).dispatches[0].bindings, [
+    { buffer: 0, access: 'write' },
+    { buffer: 1, access: 'read' },
+  ]);
+  for (const limit of [4096, 12_000, 65_536]) {
+    for (const units of [1000, 1024, 4097]) {
+      for (const unitBytes of [
+        [256, 0],
+        [4, 0],
+        [4, 64],
+        [12, 20],
+        [0, 28],
+      ]) {
+        const { dispatches, buffers } = cutInto(limit, units, unitBytes);
+        let next = 0;
+        for (const { bindings, params, main } of dispatches) {
+          const [count, first] = params as readonly number[];
+          if (first !== next || main !== (first === 0)) t.fail(`unit ${first} follows ${next}`);
+          next = first + count;
+          for (const { buffer, offset = 0, bytes = buffers[buffer].bytes } of bindings) {
+            const unit = unitBytes[buffer];
+            const inside = offset + bytes <= buffers[buffer].bytes && bytes <= limit && offset % offsetAlignment === 0;
+            const enough = unit === 0 || dispatches.length === 1 || (offset === first * unit && bytes >= count * unit);
+            if (!inside || !enough) t.fail(`limit ${limit}, unit ${unit}: ${bytes} bytes from ${offset}`);
+          }
+        }
+        t.equal(next, units, `${units} units of ${unitBytes} bytes by ${limit}`);
+      }
+    }
+  }
+  const sizes = cutInto(1024 * 100, 110, [1024]).dispatches.map(({ params }) => params[0]);
+  t.same(sizes, [55, 55], 'in equal parts');
+});
+
+t.test('what cannot be cut is an error that names node, kernel and buffer', async (t) => {
+  const says = (message: RegExp, run: () => unknown) => t.throws(run, { name: 'BackendError', message });
+  says(/node 'relu1': some needs 2048 bytes of 'tensor0' in one binding, the device allows 1024/, () =>
+    cutInto(1024, 100, [2048]),
+  );
+  says(/'tensor1' in one binding/, () => cutInto(512, 100, [256, 0]));
+  says(/cannot be cut into bindings of 1024 bytes/, () => cutInto(1024, 100, [36]));
+  says(/would need 65536 × 1 × 1 workgroups, a dimension holds 65535/, () => cutInto(1 << 20, 65_536, [4]));
+  says(/binds 9 buffers, a shader stage has 8/, () => cutInto(1 << 20, 1, Array(9).fill(4)));
+});
+
+function poolsOf(graph: Graph, lowered: Lowered, limits: Limits): Pools {
+  return makePools(
+    lowered,
+    [...graph.outputs.values()].map((id) => lowered.bufferOf.get(id) as number),
+    limits,
+  );
+}
+
+/** What WebGPU's validation layer would say of a dispatch. */
+function faultOf({ bindings, workgroups }: Dispatch, lowered: Lowered, pools: Pools, limits: Limits) {
+  if (workgroups.some((extent) => extent < 1 || extent > limits.maxComputeWorkgroupsPerDimension)) return 'workgroups';
+  const uses = new Map<string, { access: string; from: number; to: number }[]>();
+  for (const { buffer, access, offset = 0, bytes = lowered.buffers[buffer].bytes } of bindings) {
+    if (bytes > limits.maxStorageBufferBindingSize) return `a binding of ${bytes} bytes`;
+    const place = pools.places.get(buffer);
+    const from = (place?.offset ?? 0) + offset;
+    if (from % offsetAlignment !== 0) return `an offset of ${from}`;
+    const name = place ? `pool ${place.pool}` : `buffer ${buffer}`;
+    for (const other of uses.get(name) ?? []) {
+      if (other.access !== access) return `${name} is read and written`;
+      if (access === 'write' && from < other.to && other.from < from + bytes) return `${name} is written twice`;
+    }
+    uses.set(name, [...(uses.get(name) ?? []), { access, from, to: from + bytes }]);
+  }
+  return undefined;
+}
+
+function buffersThatOverlap(lowered: Lowered, { places, lifetimes }: Pools): readonly string[] {
+  const found: string[] = [];
+  const all = [...places].map(([buffer, place]) => {
+    const [first, last] = lifetimes.get(buffer) as readonly [number, number];
+    return { ...lowered.buffers[buffer], ...place, first, last };
+  });
+  for (const [i, a] of all.entries()) {
+    for (const b of all.slice(0, i)) {
+      const together = a.pool === b.pool && a.first <= b.last && b.first <= a.last;
+      if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes)
+        found.push(`${a.name}, ${b.name}`);
+    }
+  }
+  return found;
+}
+
+function trainingGraph(model: ReturnType<typeof preset>, batch: number): Graph {
+  const variables = inferenceGraph(model, batch).values.filter(({ kind }) => kind === 'variable');
+  return stepGraph(
+    model,
+    batch,
+    variables.map(({ name }) => name),
+    model.recipe.optimizer ?? {},
+  );
+}
+
+t.test('AlexNet at its full size keeps to the default limits', async (t) => {
+  for (const name of ['caffe-alexnet', 'alexnet-2012', 'alexnet-owt']) {
+    for (const batch of [1, 128]) {
+      for (const training of [false, true]) {
+        const graph = training ? trainingGraph(preset(name), batch) : inferenceGraph(preset(name), batch);
+        const lowered = lower(graph, { limits: defaultLimits });
+        const pools = poolsOf(graph, lowered, defaultLimits);
+        const label = `${name}, ${training ? 'training' : 'inference'} at batch ${batch}`;
+        for (const dispatch of [...lowered.preparation, ...lowered.dispatches]) {
+          const fault = faultOf(dispatch, lowered, pools, defaultLimits);
+          if (fault) t.fail(`${label}: ${dispatch.kernel} of '${dispatch.node.name}': ${fault}`);
+        }
+        t.ok(
+          pools.bytes.every((bytes) => bytes <= defaultLimits.maxBufferSize),
+          `${label}: pools of ${pools.bytes.map((bytes) => (bytes / mebibyte).toFixed(0)).join(', ')} MiB`,
+        );
+        t.same(buffersThatOverlap(lowered, pools), []);
+      }
+    }
+  }
+});
+
+t.test('the weight of fc6 is cut by its rows in all three passes', async (t) => {
+  const graph = trainingGraph(preset('caffe-alexnet'), 128);
+  const fc6 = (limits: Limits) =>
+    lower(graph, { limits }).dispatches.filter(
+      ({ kernel, node }) => node.name.startsWith('fc6') && kernel === 'linear',
+    );
+  const whole = fc6({ ...defaultLimits, maxStorageBufferBindingSize: 2 ** 28 });
+  t.same(
+    whole.map(({ node }) => node.op.name),
+    ['linear', 'linearDataGradient', 'linearWeightGradient'],
+  );
+  const parts = fc6(defaultLimits);
+  t.equal(parts.length, 6);
+  const largest = parts.map(({ bindings }) => Math.max(...bindings.map(({ bytes }) => bytes ?? 0)));
+  t.same(largest, Array(6).fill(72 * mebibyte), 'two halves each');
+});
+
+/** Bindings and parameters that a kernel's text declares. */
+function declared(text: string) {
+  const constants = new Map([...text.matchAll(/^const (\w+) = (\d+)u;/gm)].map(([, name, value]) => [name, +value]));
+  const place = (expression: string) =>
+    expression
+      .split('+')
+      .map((term) => constants.get(term.trim()) ?? Number.parseInt(term, 10))
+      .reduce((sum, value) => sum + value, 0);
+  const bindings = [...text.matchAll(/@binding\(([^)]*)\)\s*var<storage,\s*(\w+)>/g)]
+    .map(([, at, access]) => ({ at: place(at), access: access === 'read' ? 'read' : 'write' }))
+    .sort((a, b) => a.at - b.at);
+  const params = /struct Params \{([^}]*)\}/.exec(text)?.[1] ?? '';
+  return { bindings, words: [...params.replace(/\/\/.*/g, '').matchAll(/\w+:\s*[uif]32\b/g)].length };
+}
+
+t.test('every case lowers with every algorithm, to dispatches that their kernels fit', async (t) => {
+  const texts = new Map<string, ReturnType<typeof declared>>();
+  const used = new Set<string>();
+  let count = 0;
+  for (const one of selectCases()) {
+    for (const { graph } of trace(one)) {
+      const [node] = graph.nodes;
+      if (node.op.alias) continue;
+      for (const algorithm of algorithmNames(graph, node, defaultLimits)) {
+        const lowered = lower(graph, { limits: defaultLimits, algorithms: { [node.op.name]: algorithm } });
+        const pools = poolsOf(graph, lowered, defaultLimits);
+        for (const dispatch of [...lowered.preparation, ...lowered.dispatches]) {
+          const { kernel, constants, bindings, params } = dispatch;
+          const key = `${kernel} ${JSON.stringify(constants)}`;
+          const text = texts.get(key) ?? declared(preprocess(kernelFiles, kernel, constants));
+          texts.set(key, text);
+          used.add(kernel);
+          count++;
+          const fault =
+            JSON.stringify(text.bindings) !== JSON.stringify(bindings.map(({ access }, i) => ({ at: i + 1, access })))
+              ? 'its bindings differ'
+              : text.words !== params.length
+                ? `${text.words} parameters declared, ${params.length} given`
+                : faultOf(dispatch, lowered, pools, defaultLimits);
+          if (fault) t.fail(`${one.op.name} ${one.name}, ${algorithm}: ${key}: ${fault}`);
+        }
+      }
+    }
+  }
+  t.ok(count > 5000, `${count} dispatches of ${texts.size} variants`);
+  const all = Object.keys(kernelFiles)
+    .filter((file) => !file.includes('/'))
+    .map((file) => file.replace('.wgsl', ''));
+  t.same(
+    all.filter((kernel) => !used.has(kernel)),
+    [],
+    'the cases reach every kernel',
+  );
+});
