@@ -63,10 +63,12 @@ export const sigmoidGradient = defineOp<SigmoidAttributes>({
     bytes: bytesTouched(inputs, outputs),
   }),
 
-  /** A difference and two products. */
+  /** A difference and two products. The one of y and 1 − y may be flushed to zero before dy, however large, meets it. */
   reference(_, [dy, y]) {
     const data = dy.data.map((value, i) => value * (y.data[i] * (1 - y.data[i])));
-    const bound = data.map((value) => propagationConstant * unitRoundoff * 3 * Math.abs(value) + underflow);
+    const bound = data.map(
+      (value, i) => propagationConstant * unitRoundoff * 3 * Math.abs(value) + underflow * (1 + Math.abs(dy.data[i])),
+    );
     return [{ data, bound }];
   },
 });
