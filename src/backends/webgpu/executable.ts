@@ -1,5 +1,5 @@
 /** A recorded program: pipelines and bind groups made once, replayed into one pass and one submit a run. */
-import { BackendError } from '../../errors.js';
+import { BackendError, DeviceLostError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
 import { bytesOf, elements } from '../../ops/define.js';
 import type { Plan, PlanStep } from '../../plan/plan.js';
@@ -16,6 +16,7 @@ import { GpuStorage, writeBuffer } from './storage.js';
 
 /** A dispatch with its device objects. */
 interface Recorded {
+  readonly label: string;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
@@ -69,7 +70,12 @@ export class GpuExecutable implements Executable {
   }
 
   run(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions = {}): Promise<RunResult> {
-    return this.device.exclusively(() => this.runNow(inputs, options));
+    return this.device.exclusively(() =>
+      this.runNow(inputs, options).catch(async (error) => {
+        await this.blame(error);
+        throw error;
+      }),
+    );
   }
 
   prepare(): Promise<void> {
@@ -135,7 +141,7 @@ export class GpuExecutable implements Executable {
       for (const { buffer } of bindings) places.push(await this.locate(buffer));
       located.push(places);
     }
-    return device.scoped(`graph '${this.graph.name}'`, async () =>
+    return device.scoped(`graph '${this.graph.name}'`, () =>
       dispatches.map((dispatch, i) => {
         const entries: GPUBindGroupEntry[] = [
           {
@@ -151,7 +157,7 @@ export class GpuExecutable implements Executable {
         const label = `kernel ${dispatch.kernel} of node '${dispatch.node.name}' (${dispatch.node.op.name})`;
         device.objects++;
         const group = device.gpu.createBindGroup({ label, layout: pipelines[i].getBindGroupLayout(0), entries });
-        return { pipeline: pipelines[i], group, workgroups: dispatch.workgroups };
+        return { label, pipeline: pipelines[i], group, workgroups: dispatch.workgroups };
       }),
     );
   }
@@ -226,6 +232,22 @@ export class GpuExecutable implements Executable {
     return options.timings ? { outputs, timings: await this.readTimes() } : { outputs };
   }
 
+  /**
+   * Looks for whose fault an error was: all dispatches are in one pass, of which the validation layer says no more than that it is invalid.
+   *
+   * @throws BackendError that names the node of the first dispatch that is invalid by itself
+   */
+  private async blame(error: unknown): Promise<void> {
+    if (!(error instanceof BackendError) || error instanceof DeviceLostError || this.freed) return;
+    for (const dispatch of this.dispatches) {
+      await this.device.scoped(dispatch.label, () => {
+        const encoder = this.device.gpu.createCommandEncoder({ label: dispatch.label });
+        encodePass(encoder, [dispatch]);
+        encoder.finish();
+      });
+    }
+  }
+
   /** Packs variables again that have changed since they were packed. */
   private pack(): void {
     const packed = this.lowered.buffers.filter(({ home }) => home === 'packed');
@@ -274,12 +296,7 @@ export class GpuExecutable implements Executable {
   }
 
   private async map(buffer: GPUBuffer, use: (mapped: ArrayBuffer) => void): Promise<void> {
-    try {
-      await this.device.result(buffer.mapAsync(mapRead));
-    } catch (error) {
-      this.device.expectAlive();
-      throw new BackendError(`the program '${this.graph.name}' failed: ${(error as Error).message}`, { cause: error });
-    }
+    await this.device.result(buffer.mapAsync(mapRead), `the program '${this.graph.name}'`);
     use(buffer.getMappedRange());
     buffer.unmap();
     this.device.expectAlive();
