@@ -1,5 +1,5 @@
 // A product of matrices for each image and copy (group, or position of Winograd's tiles): C[n][copy] = A[copy]·B[n][copy] with
-// A [rows × depth], B [depth × width], C [rows × width], all row-major. The columns of all images are seen as those of one matrix.
+// A [rows × depth], B [depth × width], C [rows × width], all row-major (A transposed without A_ALONG_K). The columns of all images are seen as those of one matrix.
 // BIAS adds b[copy][row].
 #include "lib/grid.wgsl"
 
@@ -19,7 +19,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 #endif
 
-const A_ALONG_K = true;
 const B_ALONG_K = false;
 
 struct Place { inside: bool, first: u32 }
@@ -30,7 +29,8 @@ alias Column = Place;
 var<private> copy: u32;
 
 fn rowOf(row: u32) -> Row {
-  return Row(row < params.rows, (copy * params.rows + row) * params.depth);
+  let first = copy * params.rows * params.depth;
+  return Row(row < params.rows, first + row * select(1u, params.depth, A_ALONG_K));
 }
 
 fn depthOf(k: u32) -> Depth { return k; }
@@ -42,7 +42,7 @@ fn columnOf(column: u32) -> Column {
 
 fn loadA(row: Row, k: Depth) -> f32 {
   if (!row.inside) { return 0.0; }
-  return left[row.first + k];
+  return left[row.first + k * select(params.rows, 1u, A_ALONG_K)];
 }
 
 fn loadB(k: Depth, column: Column) -> f32 {

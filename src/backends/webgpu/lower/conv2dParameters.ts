@@ -1,7 +1,7 @@
 /** Gradients of a convolution's weight and bias: sums over the whole batch, in slices that a second pass adds up. */
-import { type Conv2dWeightGradientAttributes, conv2dGeometry } from '../../../ops/conv2d.js';
+import { type Conv2dGeometry, type Conv2dWeightGradientAttributes, conv2dGeometry } from '../../../ops/conv2d.js';
 import { elements } from '../../../ops/define.js';
-import { float, grid, type LowerContext } from './program.js';
+import { type BufferIndex, float, grid, type LowerContext } from './program.js';
 import { sumSlices } from './sumSlices.js';
 import { busyWorkgroups, chooseTile } from './tiles.js';
 
@@ -29,10 +29,16 @@ function slicingOf(batch: number, wanted: number, imageBytes: number, limit: num
 }
 
 export function lowerConv2dWeightGradient(context: LowerContext): void {
-  const { node, limits } = context;
+  const { node } = context;
   const given = node.attributes as Conv2dWeightGradientAttributes;
   const [dy, x] = node.inputs.map((id) => context.shape(id));
   const g = conv2dGeometry(node.op.name, given, x, [dy[1], x[1] / given.groups, ...given.kernelSize]);
+  sumOverPositions(context, context.input(1), g);
+}
+
+/** The weight gradient of convolution `g` from dy, input 0, and its input `x`. */
+export function sumOverPositions(context: LowerContext, x: BufferIndex, g: Conv2dGeometry): void {
+  const { limits } = context;
   const { batch, groups } = g;
   const plane = g.outHeight * g.outWidth;
   const taps = g.kernelHeight * g.kernelWidth;
@@ -50,8 +56,9 @@ export function lowerConv2dWeightGradient(context: LowerContext): void {
   const tile = chooseTile(rows, columns, batch * plane, groups * most);
   const tiles = [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)] as const;
   const wanted = Math.min(most, Math.ceil((2 * busyWorkgroups) / (tiles[0] * tiles[1] * groups)));
-  const imageBytes = (Math.max(elements(dy), elements(x)) / batch) * 4;
-  const { images, pieces } = slicingOf(batch, wanted, imageBytes, limits.maxStorageBufferBindingSize);
+  const dyBytes = g.outChannels * plane * 4;
+  const xBytes = g.inChannels * g.inHeight * g.inWidth * 4;
+  const { images, pieces } = slicingOf(batch, wanted, Math.max(dyBytes, xBytes), limits.maxStorageBufferBindingSize);
   const blocks = Math.ceil(batch / images);
   const slices = blocks * pieces;
   const target = slices === 1 ? context.output(0) : context.temporary('partial sums', slices * weightBytes);
@@ -60,8 +67,8 @@ export function lowerConv2dWeightGradient(context: LowerContext): void {
     constants: tile.constants,
     units: blocks,
     bindings: [
-      { buffer: context.input(0), access: 'read', unitBytes: (images * elements(dy) * 4) / batch },
-      { buffer: context.input(1), access: 'read', unitBytes: (images * elements(x) * 4) / batch },
+      { buffer: context.input(0), access: 'read', unitBytes: images * dyBytes },
+      { buffer: x, access: 'read', unitBytes: images * xBytes },
       { buffer: target, access: 'write', unitBytes: pieces * weightBytes },
     ],
     params: (count, first) => [

@@ -1,9 +1,10 @@
 import { type BufferIndex, grid, type LowerContext, leastValue, type Step } from './program.js';
 import { chooseTile } from './tiles.js';
 
-/** C[n][copy] = A[copy]·B[n][copy] (+ bias[copy][row], positive part) with A [rows × depth], B [depth × width]. */
+/** C[n][copy] = A[copy]·B[n][copy] (+ bias[copy][row], positive part) with A [rows × depth], or stored transposed, B [depth × width]. */
 export interface ImageProducts {
   readonly left: BufferIndex;
+  readonly leftTransposed: boolean;
   readonly right: BufferIndex;
   readonly product: BufferIndex;
   readonly bias?: BufferIndex;
@@ -20,7 +21,7 @@ export function multiplyImages({ limits }: LowerContext, p: ImageProducts): Step
   const tilesOf = (count: number) => [Math.ceil(p.rows / tile.rows), Math.ceil((count * p.width) / tile.columns)];
   return {
     kernel: 'multiplyImages',
-    constants: { ...tile.constants, BIAS: p.bias !== undefined },
+    constants: { ...tile.constants, A_ALONG_K: !p.leftTransposed, BIAS: p.bias !== undefined },
     units: p.batch,
     bindings: [
       { buffer: p.left, access: 'read', unitBytes: 0 },

@@ -135,6 +135,7 @@ export function lowerWinograd(context: LowerContext): void {
 
   const multiply = multiplyImages(context, {
     left: filters,
+    leftTransposed: false,
     right: transformed,
     product: products,
     relu: false,
