@@ -50,7 +50,7 @@ export function sumOverPositions(context: LowerContext, x: BufferIndex, g: Conv2
     1,
     Math.min(
       Math.floor((batch * plane) / leastPositions),
-      Math.floor(Math.min(mostBytes, limits.maxStorageBufferBindingSize) / weightBytes),
+      Math.floor(Math.min(mostBytes, limits.maxStorageBufferBindingSize / 2) / weightBytes),
     ),
   );
   const tile = chooseTile(rows, columns, batch * plane, groups * most);
@@ -69,7 +69,7 @@ export function sumOverPositions(context: LowerContext, x: BufferIndex, g: Conv2
     bindings: [
       { buffer: context.input(0), access: 'read', unitBytes: images * dyBytes },
       { buffer: x, access: 'read', unitBytes: images * xBytes },
-      { buffer: target, access: 'write', unitBytes: pieces * weightBytes },
+      { buffer: target, access: 'write', unitBytes: 0 },
     ],
     params: (count, first) => [
       rows,
@@ -77,6 +77,7 @@ export function sumOverPositions(context: LowerContext, x: BufferIndex, g: Conv2
       Math.min(count * images, batch - first * images) * plane,
       ...tiles,
       groups,
+      first * pieces,
       count * pieces,
       pieces,
       images * plane,
