@@ -32,9 +32,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 
-const A_ALONG_K = true;
-const B_ALONG_K = true;
-
 struct Row { inside: bool, channel: u32 }
 struct Depth { dy: u32, image: u32, y: i32, x: i32 }
 struct Column { plane: u32, y: i32, x: i32 }

@@ -3,12 +3,7 @@ import { type Conv2dGeometry, type Conv2dWeightGradientAttributes, conv2dGeometr
 import { elements } from '../../../ops/define.js';
 import { type BufferIndex, float, grid, type LowerContext } from './program.js';
 import { sumSlices } from './sumSlices.js';
-import { busyWorkgroups, chooseTile } from './tiles.js';
-
-/** Positions that are worth a slice of their own. */
-const leastPositions = 256;
-/** Bytes that the slices' sums may take. */
-const mostBytes = 64 * 1024 * 1024;
+import { chooseTiling, mostSlices, tileConstants } from './tiles.js';
 
 /** Blocks of whole images that the sum is cut into, and equal pieces of a block; either has one image or one piece. */
 interface Slicing {
@@ -46,25 +41,19 @@ export function sumOverPositions(context: LowerContext, x: BufferIndex, g: Conv2
   const rows = g.outChannels / groups;
   const columns = channels * taps;
   const weightBytes = groups * rows * columns * 4;
-  const most = Math.max(
-    1,
-    Math.min(
-      Math.floor((batch * plane) / leastPositions),
-      Math.floor(Math.min(mostBytes, limits.maxStorageBufferBindingSize / 2) / weightBytes),
-    ),
-  );
-  const tile = chooseTile(rows, columns, batch * plane, groups * most);
+  const size = { rows, columns, depth: batch * plane, copies: groups };
+  const limit = limits.maxStorageBufferBindingSize;
+  const { tile, slices: wanted } = chooseTiling(size, mostSlices(size.depth, weightBytes / 4, limit / 2));
   const tiles = [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)] as const;
-  const wanted = Math.min(most, Math.ceil((2 * busyWorkgroups) / (tiles[0] * tiles[1] * groups)));
   const dyBytes = g.outChannels * plane * 4;
   const xBytes = g.inChannels * g.inHeight * g.inWidth * 4;
-  const { images, pieces } = slicingOf(batch, wanted, Math.max(dyBytes, xBytes), limits.maxStorageBufferBindingSize);
+  const { images, pieces } = slicingOf(batch, wanted, Math.max(dyBytes, xBytes), limit);
   const blocks = Math.ceil(batch / images);
   const slices = blocks * pieces;
   const target = slices === 1 ? context.output(0) : context.temporary('partial sums', slices * weightBytes);
   context.step({
     kernel: 'conv2dWeightGradient',
-    constants: tile.constants,
+    constants: tileConstants(tile, { alongK: true, wide: false }, { alongK: true, wide: false }),
     units: blocks,
     bindings: [
       { buffer: context.input(0), access: 'read', unitBytes: images * dyBytes },
@@ -100,7 +89,7 @@ export function sumOverPositions(context: LowerContext, x: BufferIndex, g: Conv2
     ],
     workgroups: (count) => grid(tiles[0] * tiles[1] * groups * count * pieces, limits),
   });
-  if (slices > 1) context.preparation(sumSlices(context, target, slices, [weightBytes / 4, columns]));
+  if (slices > 1) context.preparation(sumSlices(context, target, slices, weightBytes / 4));
 }
 
 export function lowerConv2dBiasGradient(context: LowerContext): void {
@@ -117,5 +106,5 @@ export function lowerConv2dBiasGradient(context: LowerContext): void {
     params: (count) => [count * channels, plane],
     workgroups: (count) => grid(count * channels, context.limits),
   });
-  if (batch > 1) context.preparation(sumSlices(context, target, batch, [channels, channels]));
+  if (batch > 1) context.preparation(sumSlices(context, target, batch, channels));
 }

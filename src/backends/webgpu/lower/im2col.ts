@@ -45,13 +45,18 @@ export function imagesFit(batch: number, imageElements: number, limits: Limits):
 export function im2colApplies(shapes: Shapes): boolean {
   const g = geometry(shapes);
   const { rows, positions } = columnsOf(g);
-  return imagesFit(g.batch, rows * positions, shapes.limits);
+  return imagesFit(g.batch, rows * Math.ceil(positions / 4) * 4, shapes.limits);
 }
 
-/** The columns [image][channel, tap][position] of input `index`. */
-function writeColumns({ input, temporary, preparation, limits }: LowerContext, g: Conv2dGeometry, index: number) {
+/** The columns [image][channel, tap][position] of input `index`, in rows of `pitch` elements: beyond the positions there are zeros. */
+function writeColumns(
+  { input, temporary, preparation, limits }: LowerContext,
+  g: Conv2dGeometry,
+  index: number,
+  pitch: number,
+): BufferIndex {
   const { rows, positions } = columnsOf(g);
-  const perImage = rows * positions;
+  const perImage = rows * pitch;
   const columns = temporary('columns', g.batch * perImage * 4);
   preparation({
     kernel: 'im2col',
@@ -66,6 +71,7 @@ function writeColumns({ input, temporary, preparation, limits }: LowerContext, g
       g.inWidth,
       g.outWidth,
       positions,
+      pitch,
       g.kernelHeight * g.kernelWidth,
       g.kernelWidth,
       g.strideY,
@@ -84,7 +90,9 @@ export function lowerIm2col(context: LowerContext): void {
   const { node } = context;
   const g = geometry(context);
   const { rows, positions } = columnsOf(g);
-  const columns = writeColumns(context, g, 0);
+  // In rows that can be read by fours.
+  const pitch = Math.ceil(positions / 4) * 4;
+  const columns = writeColumns(context, g, 0, pitch);
   const step = multiplyImages(context, {
     left: context.input(1),
     leftTransposed: false,
@@ -96,7 +104,8 @@ export function lowerIm2col(context: LowerContext): void {
     copies: g.groups,
     rows: g.outChannels / g.groups,
     depth: rows / g.groups,
-    width: positions,
+    width: pitch,
+    kept: positions,
   });
   context.step(step);
 }
@@ -166,7 +175,7 @@ function addColumns(
 /** To its columns the convolution is one of 1×1 taps. */
 export function lowerIm2colWeightGradient(context: LowerContext): void {
   const g = geometry(context);
-  sumOverPositions(context, writeColumns(context, g, 1), {
+  sumOverPositions(context, writeColumns(context, g, 1, columnsOf(g).positions), {
     ...g,
     inChannels: columnsOf(g).rows,
     inHeight: g.outHeight,

@@ -88,7 +88,8 @@ function backward(g: Conv2dGeometry): Convolution {
 
 function tilesOf({ destinationSize: [height, width] }: Convolution) {
   const lineTiles = Math.ceil(width / tileOutputs);
-  return { lineTiles, planeTiles: Math.ceil(height / tileOutputs) * lineTiles };
+  // As many as can be read by fours: tiles below the last line give nothing.
+  return { lineTiles, planeTiles: Math.ceil((Math.ceil(height / tileOutputs) * lineTiles) / 4) * 4 };
 }
 
 export function winogradApplies(shapes: Shapes): boolean {
