@@ -37,7 +37,7 @@ import { lowerAdam, lowerSgd } from './optimizers.js';
 import { lowerConcat, lowerSplit, lowerSplitGradient } from './pieces.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
-import { lowerWinograd, winogradApplies } from './winograd.js';
+import { lowerWinograd, winogradApplies, winogradPreferred } from './winograd.js';
 
 export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'limits'>;
 
@@ -56,12 +56,12 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   conv2d: [
     { name: 'implicitGemm', lower: lowerConv2d },
     { name: 'im2col', lower: lowerIm2col, applies: im2colApplies },
-    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies },
+    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies, preferred: winogradPreferred },
   ],
   conv2dDataGradient: [
     { name: 'implicitGemm', lower: lowerConv2dDataGradient },
     { name: 'im2col', lower: lowerCol2im, applies: im2colApplies },
-    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies },
+    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies, preferred: winogradPreferred },
   ],
   conv2dWeightGradient: [
     { name: 'implicitGemm', lower: lowerConv2dWeightGradient },

@@ -35,8 +35,12 @@ const tiles: readonly Tile[] = [
   tile([128, 128, 8], 2, 2, 1),
   tile([64, 128, 8], 2, 2, 0.9),
   tile([128, 64, 8], 2, 2, 0.9),
+  tile([32, 128, 16], 1, 2, 0.75),
+  tile([128, 32, 16], 2, 1, 0.75),
   tile([64, 64, 16], 1, 1, 0.65),
   tile([32, 32, 8], 1, 1, 0.35),
+  tile([64, 16, 16], 1, 1, 0.35),
+  tile([16, 64, 16], 1, 1, 0.35),
 ];
 
 /** Of kernels/lib/gemmThin.wgsl: 64 invocations with 4 × 4 elements each, those left over sharing the depth. */
@@ -59,9 +63,9 @@ export const busyWorkgroups = 256;
 
 /** What else a tile costs, as depth: filling registers before the first product, storing sums after the last. */
 const depthOfOverhead = 32;
-/** What a second pass over the slices' sums costs, in multiply-adds of one workgroup: its start, and each sum written and read again. */
-const secondPass = 100_000;
-const secondSum = 0.2;
+/** What a further pass over intermediate results costs, in multiply-adds of one workgroup: its start, and each element written and read again. */
+const passStart = 100_000;
+const passElement = 0.2;
 /** Depth that is worth a slice of its own. */
 const leastDepth = 64;
 /** Bytes that the slices' sums may take. */
@@ -79,6 +83,13 @@ export interface Tiling {
   readonly tile: Tile;
   /** Pieces of the depth that have sums of their own. */
   readonly slices: number;
+  /** An estimate, in multiply-adds of one workgroup with the fastest tile, all of them at work. */
+  readonly time: number;
+}
+
+/** What a pass over an intermediate result of so many elements adds to the time. */
+export function timeOfPass(elements: number): number {
+  return passStart + passElement * elements;
 }
 
 /** The most slices whose sums, `elements` each, fit into one binding. */
@@ -107,11 +118,10 @@ function tilesFor({ rows, columns, depth }: ProductSize): readonly Tile[] {
   return [columns < rows ? tall : wide];
 }
 
-/** In multiply-adds of the fastest tile's workgroup. */
 function timeOf(size: ProductSize, workgroups: number, tile: Tile, slices: number): number {
   const waves = Math.ceil((workgroups * slices) / busyWorkgroups);
   const depth = Math.ceil(size.depth / slices) + depthOfOverhead;
-  const sums = slices === 1 ? 0 : secondPass + secondSum * slices * size.rows * size.columns * size.copies;
+  const sums = slices === 1 ? 0 : timeOfPass(slices * size.rows * size.columns * size.copies);
   return (waves * depth * tile.rows * tile.columns) / tile.speed + sums;
 }
 
