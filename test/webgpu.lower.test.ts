@@ -3,10 +3,8 @@ import t from 'tap';
 import { kernelFiles } from '../src/backends/webgpu/generated/kernels.js';
 import { cut } from '../src/backends/webgpu/lower/cut.js';
 import { algorithmNames, lower } from '../src/backends/webgpu/lower/lower.js';
-import { makePools, type Pools } from '../src/backends/webgpu/lower/pools.js';
 import {
   type Buffer,
-  type Dispatch,
   defaultLimits,
   type Limits,
   type Lowered,
@@ -15,16 +13,12 @@ import {
 } from '../src/backends/webgpu/lower/program.js';
 import { chooseTiling, mostSlices } from '../src/backends/webgpu/lower/tiles.js';
 import { type Constants, preprocess } from '../src/backends/webgpu/source.js';
-import { inferenceGraph, stepGraph } from '../src/engine/graphs.js';
 import { GraphBuilder } from '../src/graph/builder.js';
-import type { Graph } from '../src/graph/graph.js';
-import { preset } from '../src/models/presets.js';
 import { type Conv2dAttributes, conv2d } from '../src/ops/conv2d.js';
 import { makeCase, tensor, variable } from '../src/verify/case.js';
 import { selectCases } from '../src/verify/tables.js';
 import { trace } from '../src/verify/trace.js';
-
-const mebibyte = 2 ** 20;
+import { faultOf, poolsOf } from './support/dispatches.js';
 
 t.test('the preprocessor', async (t) => {
   const of = (text: string, constants = {}, more: Record<string, string> = {}) =>
@@ -171,98 +165,6 @@ t.test('what cannot be cut is an error that names node, kernel and buffer', asyn
   says(/cannot be cut into bindings of 1024 bytes/, () => cutInto(1024, 100, [36]));
   says(/would need 65536 × 1 × 1 workgroups, a dimension holds 65535/, () => cutInto(1 << 20, 65_536, [4]));
   says(/binds 9 buffers, a shader stage has 8/, () => cutInto(1 << 20, 1, Array(9).fill(4)));
-});
-
-function poolsOf(graph: Graph, lowered: Lowered, limits: Limits): Pools {
-  return makePools(
-    lowered,
-    [...graph.outputs.values()].map((id) => lowered.bufferOf.get(id) as number),
-    limits,
-  );
-}
-
-/** What WebGPU's validation layer would say of a dispatch. */
-function faultOf({ bindings, workgroups }: Dispatch, lowered: Lowered, pools: Pools, limits: Limits) {
-  if (workgroups.some((extent) => extent < 1 || extent > limits.maxComputeWorkgroupsPerDimension)) return 'workgroups';
-  const uses = new Map<string, { access: string; from: number; to: number }[]>();
-  for (const { buffer, access, offset = 0, bytes = lowered.buffers[buffer].bytes } of bindings) {
-    if (bytes > limits.maxStorageBufferBindingSize) return `a binding of ${bytes} bytes`;
-    const place = pools.places.get(buffer);
-    const from = (place?.offset ?? 0) + offset;
-    if (from % offsetAlignment !== 0) return `an offset of ${from}`;
-    const name = place ? `pool ${place.pool}` : `buffer ${buffer}`;
-    for (const other of uses.get(name) ?? []) {
-      if (other.access !== access) return `${name} is read and written`;
-      if (access === 'write' && from < other.to && other.from < from + bytes) return `${name} is written twice`;
-    }
-    uses.set(name, [...(uses.get(name) ?? []), { access, from, to: from + bytes }]);
-  }
-  return undefined;
-}
-
-function buffersThatOverlap(lowered: Lowered, { places, lifetimes }: Pools): readonly string[] {
-  const found: string[] = [];
-  const all = [...places].map(([buffer, place]) => {
-    const [first, last] = lifetimes.get(buffer) as readonly [number, number];
-    return { ...lowered.buffers[buffer], ...place, first, last };
-  });
-  for (const [i, a] of all.entries()) {
-    for (const b of all.slice(0, i)) {
-      const together = a.pool === b.pool && a.first <= b.last && b.first <= a.last;
-      if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes)
-        found.push(`${a.name}, ${b.name}`);
-    }
-  }
-  return found;
-}
-
-function trainingGraph(model: ReturnType<typeof preset>, batch: number): Graph {
-  const variables = inferenceGraph(model, batch).values.filter(({ kind }) => kind === 'variable');
-  return stepGraph(
-    model,
-    batch,
-    variables.map(({ name }) => name),
-    model.recipe.optimizer ?? {},
-  );
-}
-
-t.test('AlexNet at its full size keeps to the default limits', async (t) => {
-  for (const name of ['caffe-alexnet', 'alexnet-2012', 'alexnet-owt']) {
-    for (const batch of [1, 128]) {
-      for (const training of [false, true]) {
-        const graph = training ? trainingGraph(preset(name), batch) : inferenceGraph(preset(name), batch);
-        const lowered = lower(graph, { limits: defaultLimits });
-        const pools = poolsOf(graph, lowered, defaultLimits);
-        const label = `${name}, ${training ? 'training' : 'inference'} at batch ${batch}`;
-        for (const dispatch of [...lowered.preparation, ...lowered.dispatches]) {
-          const fault = faultOf(dispatch, lowered, pools, defaultLimits);
-          if (fault) t.fail(`${label}: ${dispatch.kernel} of '${dispatch.node.name}': ${fault}`);
-        }
-        t.ok(
-          pools.bytes.every((bytes) => bytes <= defaultLimits.maxBufferSize),
-          `${label}: pools of ${pools.bytes.map((bytes) => (bytes / mebibyte).toFixed(0)).join(', ')} MiB`,
-        );
-        t.same(buffersThatOverlap(lowered, pools), []);
-      }
-    }
-  }
-});
-
-t.test('the weight of fc6 is cut by its rows in all three passes', async (t) => {
-  const graph = trainingGraph(preset('caffe-alexnet'), 128);
-  const fc6 = (limits: Limits) =>
-    lower(graph, { limits }).dispatches.filter(
-      ({ kernel, node }) => node.name.startsWith('fc6') && kernel === 'linear',
-    );
-  const whole = fc6({ ...defaultLimits, maxStorageBufferBindingSize: 2 ** 28 });
-  t.same(
-    whole.map(({ node }) => node.op.name),
-    ['linear', 'linearDataGradient', 'linearWeightGradient'],
-  );
-  const parts = fc6(defaultLimits);
-  t.equal(parts.length, 6);
-  const largest = parts.map(({ bindings }) => Math.max(...bindings.map(({ bytes }) => bytes ?? 0)));
-  t.same(largest, Array(6).fill(72 * mebibyte), 'two halves each');
 });
 
 /** Bindings and parameters that a kernel's text declares. */

@@ -51,8 +51,8 @@ export interface Algorithm {
   readonly preferred?: (shapes: Shapes) => boolean;
 }
 
-/** Legal algorithms of each op. */
-const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
+/** All algorithms of each op. */
+export const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   conv2d: [
     { name: 'implicitGemm', lower: lowerConv2d },
     { name: 'im2col', lower: lowerIm2col, applies: im2colApplies },
