@@ -10,7 +10,8 @@ export function serveCommand(): Command {
     .option('--port <n>', 'on 127.0.0.1; 0 takes any that is free', wholeNumber(0), 8080)
     .action(async ({ port }: { port: number }) => {
       const { url } = await startServer(port);
-      print(`${url}  (the page, isolated so that threads work; Ctrl-C ends it)`);
-      print(`${url}dist/lib/index.js  (the library, to import in the console of that page)`);
+      print(`the page for a browser on this machine: ${url}`);
+      print(`the library, to import there:           ${url}dist/lib/index.js`);
+      print('Ctrl-C ends it');
     });
 }

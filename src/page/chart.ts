@@ -1,5 +1,5 @@
 /** A curve in SVG that grows while it is looked at. */
-const size = { width: 640, height: 240, left: 36, right: 8, top: 8, bottom: 24 };
+const size = { width: 440, height: 200, left: 32, right: 8, top: 8, bottom: 24 };
 
 function svg(tag: string, attributes: Readonly<Record<string, string | number>>, text = ''): SVGElement {
   const element = document.createElementNS('http://www.w3.org/2000/svg', tag);

@@ -49,16 +49,16 @@ function describe({ info }: Extract<Found, { available: true }>): string {
   ].join('; ');
 }
 
-/** Offers what is here, the best first, and shows what is not. */
+/** Offers what is here, ticking the fast ones, and shows what is not. */
 function offerWays({ found }: Surroundings): void {
-  const best = found.find((each) => each.available && !each.info.adapter?.software) ?? found.find((e) => e.available);
+  const fast = (each: Found): boolean => each.available && each.way !== 'single' && !each.info.adapter?.software;
+  const best = found.find(fast) ?? found.find(({ way, available }) => way === 'single' && available) ?? found[0];
   for (const each of found) {
     for (const group of document.querySelectorAll('fieldset.ways')) {
       const input = make('input', '');
       Object.assign(input, { type: 'checkbox', name: 'way', value: each.way });
       input.disabled = !each.available;
-      // One thread is for comparison.
-      input.checked = each.available && (each.way !== 'single' || each === best);
+      input.checked = fast(each) || (each.available && each === best);
       group.append(make('label', '', input, ` ${ways[each.way].title}`));
     }
     for (const select of document.querySelectorAll('select.ways')) {
