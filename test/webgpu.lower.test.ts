@@ -3,9 +3,19 @@ import t from 'tap';
 import { kernelFiles } from '../src/backends/webgpu/generated/kernels.js';
 import { cut } from '../src/backends/webgpu/lower/cut.js';
 import { algorithmNames, lower } from '../src/backends/webgpu/lower/lower.js';
-import { type Buffer, defaultLimits, offsetAlignment, type Step } from '../src/backends/webgpu/lower/program.js';
-import { preprocess } from '../src/backends/webgpu/source.js';
+import {
+  type Buffer,
+  defaultLimits,
+  type Limits,
+  type Lowered,
+  offsetAlignment,
+  type Step,
+} from '../src/backends/webgpu/lower/program.js';
+import { chooseTiling, mostSlices } from '../src/backends/webgpu/lower/tiles.js';
+import { type Constants, preprocess } from '../src/backends/webgpu/source.js';
 import { GraphBuilder } from '../src/graph/builder.js';
+import { type Conv2dAttributes, conv2d } from '../src/ops/conv2d.js';
+import { makeCase, tensor, variable } from '../src/verify/case.js';
 import { selectCases } from '../src/verify/tables.js';
 import { trace } from '../src/verify/trace.js';
 import { faultOf, poolsOf } from './support/dispatches.js';
@@ -210,4 +220,102 @@ t.test('every case lowers with every algorithm, to dispatches that their kernels
     [],
     'the cases reach every kernel',
   );
+});
+
+/** The dispatches of a convolution x · w and of its gradients, by op. */
+function convolution(
+  [x, w]: readonly (readonly number[])[],
+  given: Partial<Conv2dAttributes>,
+  options: { readonly limits?: Limits; readonly algorithms?: Readonly<Record<string, string>> } = {},
+) {
+  const one = makeCase(conv2d, [tensor(...x), variable(...w)], given);
+  const of = new Map<string, Lowered>();
+  for (const { graph } of trace(one)) {
+    of.set(graph.nodes[0].op.name, lower(graph, { limits: defaultLimits, ...options }));
+  }
+  return (op: string) => of.get(op) as Lowered;
+}
+
+t.test('products with few tiles share out their depth, by shape and limits alone', async (t) => {
+  const shapes = (batch: number) => [
+    [batch, 64, 27, 27],
+    [192, 64, 5, 5],
+  ];
+  const partialOf = ({ buffers, dispatches }: Lowered) => {
+    const buffer = buffers.find(({ name }) => name.endsWith('partial sums'));
+    return { bytes: buffer?.bytes ?? 0, last: dispatches.at(-1)?.kernel };
+  };
+  const result = 192 * 27 * 27 * 4;
+  for (const [op, bytes] of [
+    ['conv2d', result],
+    ['conv2dDataGradient', result / 3],
+  ] as const) {
+    const one = partialOf(convolution(shapes(1), { padding: 2 })(op));
+    t.equal(one.last, 'sumSlices', `${op}: a second pass adds up the slices`);
+    t.ok(one.bytes >= 2 * bytes && one.bytes % bytes === 0, `${op}: ${one.bytes / bytes} slices`);
+    const limit = 3 * bytes;
+    const limits = { ...defaultLimits, maxStorageBufferBindingSize: Math.max(limit, 192 * 64 * 25 * 4) };
+    const fewer = partialOf(convolution(shapes(1), { padding: 2 }, { limits })(op));
+    t.ok(fewer.bytes < one.bytes && fewer.bytes <= limits.maxStorageBufferBindingSize, `${op}: fewer where they fit`);
+    t.same(partialOf(convolution(shapes(64), { padding: 2 })(op)).bytes, 0, `${op}: none where there are many images`);
+  }
+  const weight = convolution(shapes(64), { padding: 2 })('conv2dWeightGradient');
+  t.equal(partialOf(weight).last, 'sumSlices');
+  t.equal(partialOf(weight).bytes % (192 * 64 * 25 * 4), 0);
+});
+
+t.test('Winograd is chosen for many channels, forward and back', async (t) => {
+  const chosen = (channels: number, size: number, padding = 1) => {
+    const shapes = [
+      [32, channels, size, size],
+      [channels, channels, 3, 3],
+    ];
+    const of = convolution(shapes, { padding });
+    return ['conv2d', 'conv2dDataGradient', 'conv2dWeightGradient'].map((op) => of(op).dispatches[0].algorithm);
+  };
+  t.same(chosen(256, 13), ['winograd43', 'winograd43', 'implicitGemm']);
+  t.same(chosen(2, 13), ['implicitGemm', 'implicitGemm', 'implicitGemm']);
+  // The turned filters would need a negative padding.
+  t.same(chosen(256, 13, 3), ['winograd43', 'implicitGemm', 'implicitGemm']);
+});
+
+t.test('a few output channels get a thin tile', async (t) => {
+  const shapes = [
+    [128, 1, 55, 55],
+    [2, 1, 1, 1],
+  ];
+  const of = convolution(shapes, {});
+  for (const op of ['conv2d', 'conv2dDataGradient', 'conv2dWeightGradient']) {
+    const main = of(op).dispatches.find((dispatch) => dispatch.main);
+    t.equal(main?.constants.THIN, true, op);
+  }
+});
+
+t.test('tiles keep to the workgroups that every device has', async (t) => {
+  const sizes = [1, 8, 9, 16, 33, 100, 384, 4096];
+  const found = new Map<string, Constants>();
+  for (const rows of sizes) {
+    for (const columns of sizes) {
+      for (const copies of [1, 36]) {
+        for (const depth of [1, 27, 1024, 100_000]) {
+          const { tile, slices } = chooseTiling(
+            { rows, columns, depth, copies },
+            mostSlices(depth, rows * columns, 2 ** 27),
+          );
+          found.set(JSON.stringify(tile.constants), tile.constants);
+          if (slices > 1 && depth / slices < 64) t.fail(`${slices} slices of ${depth}`);
+        }
+      }
+    }
+  }
+  for (const c of found.values()) {
+    if (c.THIN) continue;
+    const [rows, columns, depth] = [c.TILE_ROWS, c.TILE_COLUMNS, c.TILE_DEPTH] as number[];
+    const invocations = (rows * columns) / (16 * (c.ROW_VECTORS as number) * (c.COLUMN_VECTORS as number));
+    const bytes = (rows / 4 + 1 + columns / 4 + 1) * depth * 16;
+    t.ok(invocations <= defaultLimits.maxComputeInvocationsPerWorkgroup, `${rows} × ${columns}: ${invocations}`);
+    t.ok(bytes <= defaultLimits.maxComputeWorkgroupStorageSize, `${rows} × ${columns}: ${bytes} bytes`);
+    t.ok(Number.isInteger(c.A_LOADS) && Number.isInteger(c.B_LOADS), `${rows} × ${columns}: whole loads`);
+  }
+  t.ok(found.size > 6, `${found.size} tiles in use`);
 });

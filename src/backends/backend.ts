@@ -101,6 +101,14 @@ export interface Executable {
   readonly plan: Plan;
   /** Inputs by name; throws an InputError when one is missing or has the wrong length or element type. */
   run(inputs: Readonly<Record<string, TypedArray>>, options?: RunOptions): Promise<RunResult>;
+  /**
+   * As `run`, but returns as soon as the device has the run, and waits while it has more of them than it needs to stay busy. Of backends
+   * that compute beside the calling thread; inputs may be changed when it returns.
+   */
+  start?(
+    inputs: Readonly<Record<string, TypedArray>>,
+    options?: RunOptions,
+  ): Promise<{ readonly finished: Promise<RunResult> }>;
   /** Does what the next run would do before its first step, so that it starts at once: packs variables. */
   prepare(): Promise<void>;
   /** Each kernel that the program runs, once; of backends that make theirs anew for every program. */

@@ -8,10 +8,11 @@ import { infoCommand } from './info.js';
 import { provideAdapter } from './lib/adapter.js';
 import { oneLine, reportFailure } from './lib/output.js';
 import { planCommand } from './plan.js';
+import { serveCommand } from './serve.js';
 import { summaryCommand } from './summary.js';
 import { verifyCommand } from './verify.js';
 
-const commands = [benchCommand, verifyCommand, summaryCommand, planCommand, infoCommand, exportCommand];
+const commands = [benchCommand, verifyCommand, summaryCommand, planCommand, infoCommand, exportCommand, serveCommand];
 
 async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {

@@ -49,8 +49,8 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   /** The last of the calls under way. */
   private tail: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined;
-  /** Logits of the last step, for its accuracies. */
-  private stepLogits = new Float32Array(0);
+  /** The last of the steps that the device may still be computing. */
+  private lastStep: Promise<unknown> = Promise.resolve();
 
   /** Networks are made by `Engine.network`. */
   constructor(
@@ -153,17 +153,19 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     return this.enqueue(options.signal, async () => {
       const program = await this.training(batch, trained);
       const { classes } = this.model;
-      if (this.stepLogits.length !== batch * classes) this.stepLogits = new Float32Array(batch * classes);
-      const { outputs } = await program.run(this.stepInputs(images, checked, rate), {
-        into: { logits: this.stepLogits },
-        signal: options.signal,
-      });
+      const inputs = this.stepInputs(images, checked, rate);
+      const run = { signal: options.signal };
+      // Where the device computes beside this thread the next step can be prepared meanwhile.
+      const finished = program.start
+        ? (await program.start(inputs, run)).finished
+        : Promise.resolve(await program.run(inputs, run));
       this.steps++;
+      this.lastStep = finished.catch(() => undefined);
       return {
         batch,
-        loss: Promise.resolve(outputs.loss[0]),
-        top1: Promise.resolve(topAccuracy(outputs.logits, classes, checked, 1)),
-        top5: Promise.resolve(topAccuracy(outputs.logits, classes, checked, 5)),
+        loss: result(finished, ({ loss }) => loss[0]),
+        top1: result(finished, ({ logits }) => topAccuracy(logits, classes, checked, 1)),
+        top5: result(finished, ({ logits }) => topAccuracy(logits, classes, checked, 5)),
       };
     });
   }
@@ -271,7 +273,8 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
 
   /** Waits for the calls under way and frees everything. */
   close(): Promise<void> {
-    this.closing ??= this.tail.then(() => {
+    this.closing ??= this.tail.then(async () => {
+      await this.lastStep;
       this.programs.clear();
       this.store.close();
       this.onClose();
@@ -374,4 +377,11 @@ function stateGraph(model: string, store: ParameterStore, optimizer: OptimizerSe
     }
   }
   return g.build();
+}
+
+/** A figure of a run. Whoever does not wait for it hears of a failure at the next call. */
+function result(run: Promise<RunResult>, figure: (outputs: RunResult['outputs']) => number): Promise<number> {
+  const value = run.then(({ outputs }) => figure(outputs));
+  value.catch(() => undefined);
+  return value;
 }

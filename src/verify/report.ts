@@ -12,7 +12,7 @@ export interface ReportOptions {
  */
 export function formatReport(report: VerifyReport, options: ReportOptions = {}): string {
   const { summary, results } = report;
-  const lines = [...table(results)];
+  const lines = [...align(summariseResults(results))];
   const listed = options.verbose ? results : results.filter((result) => result.status === 'failed');
   if (listed.length > 0) lines.push('', ...listed.flatMap(formatResult));
   const skipped = summary.skipped > 0 ? `, ${summary.skipped} skipped` : '';
@@ -35,15 +35,15 @@ export function formatResult(result: VerifyResult): readonly string[] {
   return status === 'failed' ? [head, detail] : [head];
 }
 
-/** A row for each op: cases, and for each pair of a backend and what it is held against the worst error ÷ bound. */
-function table(results: readonly VerifyResult[]): readonly string[] {
+/** Titles, then a row for each op: cases, and for each pair of a backend and what it is held against the worst error ÷ bound. */
+export function summariseResults(results: readonly VerifyResult[]): readonly (readonly string[])[] {
   const columns = [...new Set(results.map(column))];
   const rows = [...new Set(results.map((result) => result.op))].map((op) => {
     const own = results.filter((result) => result.op === op);
     const cells = columns.map((name) => cell(own.filter((result) => column(result) === name)));
     return [op, String(new Set(own.map((result) => result.case)).size), ...cells];
   });
-  return align([['op', 'cases', ...columns], ...rows]);
+  return [['op', 'cases', ...columns], ...rows];
 }
 
 function column({ backend, against }: VerifyResult): string {

@@ -22,6 +22,17 @@ interface Recorded {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** Memory that the results of a run are read through, and where each lies in it; times of steps after them, if they are taken. */
+interface Staging {
+  readonly key: string;
+  readonly buffer: GPUBuffer;
+  readonly offsets: readonly number[];
+  readonly timesAt: number;
+}
+
+/** Runs that may wait in the device's queue: enough to keep it busy while the host prepares the next. */
+const mostAhead = 3;
+
 export class GpuExecutable implements Executable {
   readonly plan: Plan;
   private readonly lowered: Lowered;
@@ -32,10 +43,11 @@ export class GpuExecutable implements Executable {
   private readonly inputBuffers = new Map<BufferIndex, GPUBuffer>();
   private dispatches: readonly Recorded[] = [];
   private preparation: readonly Recorded[] = [];
-  private staging:
-    | { readonly key: string; readonly buffer: GPUBuffer; readonly offsets: readonly number[] }
-    | undefined;
-  private queries: { readonly set: GPUQuerySet; readonly resolved: GPUBuffer; readonly staging: GPUBuffer } | undefined;
+  /** Staging memory that no run is using, by what is read through it. */
+  private readonly idle = new Map<string, Staging[]>();
+  private queries: { readonly set: GPUQuerySet; readonly resolved: GPUBuffer } | undefined;
+  /** Runs that the device has not finished, the oldest first. */
+  private readonly underWay: Promise<unknown>[] = [];
   private freed = false;
 
   private constructor(
@@ -69,13 +81,24 @@ export class GpuExecutable implements Executable {
     }
   }
 
-  run(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions = {}): Promise<RunResult> {
-    return this.device.exclusively(() =>
-      this.runNow(inputs, options).catch(async (error) => {
-        await this.blame(error);
-        throw error;
-      }),
-    );
+  async run(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions = {}): Promise<RunResult> {
+    return (await this.start(inputs, options)).finished;
+  }
+
+  start(
+    inputs: Readonly<Record<string, TypedArray>>,
+    options: RunOptions = {},
+  ): Promise<{ readonly finished: Promise<RunResult> }> {
+    return this.device.exclusively(async () => {
+      while (this.underWay.length >= mostAhead) await this.underWay[0];
+      const staging = await this.submit(inputs, options).catch((error) => this.blame(error));
+      const collected = this.collect(staging, options);
+      const settled: Promise<unknown> = Promise.allSettled([collected]).then(() =>
+        this.underWay.splice(this.underWay.indexOf(settled), 1),
+      );
+      this.underWay.push(settled);
+      return { finished: collected.catch((error) => this.device.exclusively(() => this.blame(error))) };
+    });
   }
 
   prepare(): Promise<void> {
@@ -97,8 +120,10 @@ export class GpuExecutable implements Executable {
   free(): void {
     if (this.freed) return;
     this.freed = true;
-    for (const buffer of this.owned) this.device.free(buffer);
-    this.queries?.set.destroy();
+    Promise.all(this.underWay).then(() => {
+      for (const buffer of this.owned) this.device.free(buffer);
+      this.queries?.set.destroy();
+    });
     for (const buffer of this.lowered.buffers) {
       if (buffer.home === 'packed') this.storage(buffer.variable as number).releasePacked(buffer.name, this);
     }
@@ -201,7 +226,8 @@ export class GpuExecutable implements Executable {
     }
   }
 
-  private async runNow(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions): Promise<RunResult> {
+  /** Gives one run to the device: inputs, one pass, and the copies of what is asked for. */
+  private async submit(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions): Promise<Staging> {
     if (this.freed) throw new BackendError(`the program '${this.graph.name}' has been freed`);
     const { device, graph } = this;
     checkInputs(graph, inputs);
@@ -211,34 +237,28 @@ export class GpuExecutable implements Executable {
       writeBuffer(device.gpu, this.inputBuffers.get(this.bufferOf(id)) as GPUBuffer, inputs[name]);
     }
     this.pack();
-    const staging = await this.stagingFor(fetch);
+    const staging = await this.stagingFor(fetch, options.timings === true);
     const encoder = device.gpu.createCommandEncoder({ label: graph.name });
-    if (options.timings) await this.encodeTimed(encoder);
+    if (options.timings) await this.encodeTimed(encoder, staging);
     else encodePass(encoder, this.dispatches);
     for (const [i, name] of fetch.entries()) {
       const id = graph.outputs.get(name) as number;
       const { buffer, offset } = await this.locate(this.bufferOf(id));
-      encoder.copyBufferToBuffer(
-        buffer,
-        offset,
-        staging.buffer,
-        staging.offsets[i],
-        copiedBytes(bytesOf(graph.values[id])),
-      );
+      const bytes = copiedBytes(bytesOf(graph.values[id]));
+      encoder.copyBufferToBuffer(buffer, offset, staging.buffer, staging.offsets[i], bytes);
     }
     device.gpu.queue.submit([encoder.finish()]);
     for (const id of graph.updates.keys()) this.storage(id).version++;
-    const outputs = await this.collect(fetch, staging, options.into);
-    return options.timings ? { outputs, timings: await this.readTimes() } : { outputs };
+    return staging;
   }
 
   /**
    * Looks for whose fault an error was: all dispatches are in one pass, of which the validation layer says no more than that it is invalid.
    *
-   * @throws BackendError that names the node of the first dispatch that is invalid by itself
+   * @throws BackendError that names the node of the first dispatch that is invalid by itself, or the error as it is
    */
-  private async blame(error: unknown): Promise<void> {
-    if (!(error instanceof BackendError) || error instanceof DeviceLostError || this.freed) return;
+  private async blame(error: unknown): Promise<never> {
+    if (!(error instanceof BackendError) || error instanceof DeviceLostError || this.freed) throw error;
     for (const dispatch of this.dispatches) {
       await this.device.scoped(dispatch.label, () => {
         const encoder = this.device.gpu.createCommandEncoder({ label: dispatch.label });
@@ -246,6 +266,7 @@ export class GpuExecutable implements Executable {
         encoder.finish();
       });
     }
+    throw error;
   }
 
   /** Packs variables again that have changed since they were packed. */
@@ -258,52 +279,44 @@ export class GpuExecutable implements Executable {
     for (const { name, variable } of packed) this.storage(variable as number).markPacked(name);
   }
 
-  /** Memory that results are read through, kept for the next run that fetches the same. */
-  private async stagingFor(fetch: readonly string[]) {
-    const key = fetch.join('\n');
-    if (this.staging?.key === key) return this.staging;
+  private async stagingFor(fetch: readonly string[], timed: boolean): Promise<Staging> {
+    const key = [...fetch, timed].join('\n');
+    const idle = this.idle.get(key)?.pop();
+    if (idle) return idle;
     const offsets: number[] = [];
-    let bytes = 0;
+    let timesAt = 0;
     for (const name of fetch) {
-      offsets.push(bytes);
-      bytes += Math.ceil(bytesOf(this.graph.values[this.graph.outputs.get(name) as number]) / 16) * 16;
+      offsets.push(timesAt);
+      timesAt += Math.ceil(bytesOf(this.graph.values[this.graph.outputs.get(name) as number]) / 16) * 16;
     }
-    if (this.staging) {
-      this.owned.splice(this.owned.indexOf(this.staging.buffer), 1);
-      this.device.free(this.staging.buffer);
-    }
+    const bytes = timesAt + (timed ? this.dispatches.length * 16 : 0);
     const usage = bufferUsage.mapRead | bufferUsage.copyTarget;
     const buffer = await this.own(this.device.buffer(`${this.graph.name}: results`, bytes, usage));
-    this.staging = { key, buffer, offsets };
-    return this.staging;
+    return { key, buffer, offsets, timesAt };
   }
 
-  private async collect(
-    names: readonly string[],
-    staging: { readonly buffer: GPUBuffer; readonly offsets: readonly number[] },
-    into: RunOptions['into'] = {},
-  ): Promise<Record<string, Float32Array>> {
+  /** Waits for a run that was submitted and copies its results. */
+  private async collect(staging: Staging, options: RunOptions): Promise<RunResult> {
+    const { device } = this;
+    const { buffer, offsets, timesAt, key } = staging;
+    await device.result(buffer.mapAsync(mapRead), `the program '${this.graph.name}'`);
+    const mapped = buffer.getMappedRange();
     const outputs: Record<string, Float32Array> = {};
-    await this.map(staging.buffer, (mapped) => {
-      for (const [i, name] of names.entries()) {
-        const count = elements(this.graph.values[this.graph.outputs.get(name) as number].shape);
-        const result = into[name] ?? new Float32Array(count);
-        result.set(new Float32Array(mapped, staging.offsets[i], count));
-        outputs[name] = result;
-      }
-    });
-    return outputs;
-  }
-
-  private async map(buffer: GPUBuffer, use: (mapped: ArrayBuffer) => void): Promise<void> {
-    await this.device.result(buffer.mapAsync(mapRead), `the program '${this.graph.name}'`);
-    use(buffer.getMappedRange());
+    for (const [i, name] of checkFetch(this.graph, options).entries()) {
+      const count = elements(this.graph.values[this.graph.outputs.get(name) as number].shape);
+      const result = options.into?.[name] ?? new Float32Array(count);
+      result.set(new Float32Array(mapped, offsets[i], count));
+      outputs[name] = result;
+    }
+    const timings = options.timings ? timesOf(new BigInt64Array(mapped, timesAt)) : undefined;
     buffer.unmap();
-    this.device.expectAlive();
+    this.idle.set(key, [...(this.idle.get(key) ?? []), staging]);
+    device.expectAlive();
+    return timings ? { outputs, timings } : { outputs };
   }
 
   /** A pass for each dispatch, with the clock before and after. */
-  private async encodeTimed(encoder: GPUCommandEncoder): Promise<void> {
+  private async encodeTimed(encoder: GPUCommandEncoder, { buffer, timesAt }: Staging): Promise<void> {
     const { gpu } = this.device;
     if (!gpu.features.has('timestamp-query')) {
       throw new BackendError('this WebGPU device cannot time its steps (no timestamp-query)');
@@ -311,15 +324,11 @@ export class GpuExecutable implements Executable {
     const count = this.dispatches.length * 2;
     if (!this.queries) {
       const set = gpu.createQuerySet({ type: 'timestamp', count });
-      const resolved = await this.own(
-        this.device.buffer(`${this.graph.name}: times`, count * 8, bufferUsage.queryResolve | bufferUsage.copySource),
-      );
-      const staging = await this.own(
-        this.device.buffer(`${this.graph.name}: times read`, count * 8, bufferUsage.mapRead | bufferUsage.copyTarget),
-      );
-      this.queries = { set, resolved, staging };
+      const usage = bufferUsage.queryResolve | bufferUsage.copySource;
+      const resolved = await this.own(this.device.buffer(`${this.graph.name}: times`, count * 8, usage));
+      this.queries = { set, resolved };
     }
-    const { set, resolved, staging } = this.queries;
+    const { set, resolved } = this.queries;
     for (const [i, dispatch] of this.dispatches.entries()) {
       encodePass(encoder, [dispatch], {
         querySet: set,
@@ -328,16 +337,7 @@ export class GpuExecutable implements Executable {
       });
     }
     encoder.resolveQuerySet(set, 0, count, resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, count * 8);
-  }
-
-  private async readTimes(): Promise<Float64Array> {
-    const times = new Float64Array(this.dispatches.length);
-    await this.map((this.queries as { staging: GPUBuffer }).staging, (mapped) => {
-      const clock = new BigInt64Array(mapped);
-      for (let i = 0; i < times.length; i++) times[i] = Number(clock[2 * i + 1] - clock[2 * i]) / 1e6;
-    });
-    return times;
+    encoder.copyBufferToBuffer(resolved, 0, buffer, timesAt, count * 8);
   }
 
   private bufferOf(id: number): BufferIndex {
@@ -375,6 +375,11 @@ export class GpuExecutable implements Executable {
 function encode(word: Word): number {
   if (typeof word === 'number') return word >>> 0;
   return new Uint32Array(Float32Array.of(word.float).buffer)[0];
+}
+
+/** Milliseconds between the two clocks of each step, which are in nanoseconds. */
+function timesOf(clocks: BigInt64Array): Float64Array {
+  return Float64Array.from({ length: clocks.length / 2 }, (_, i) => Number(clocks[2 * i + 1] - clocks[2 * i]) / 1e6);
 }
 
 function copiedBytes(bytes: number): number {
