@@ -34,6 +34,14 @@ function columnsOf(g: Conv2dGeometry) {
   return { rows: g.inChannels * g.kernelHeight * g.kernelWidth, positions: g.outHeight * g.outWidth };
 }
 
+/** Whether the columns are the image itself. */
+function isPointwise(g: Conv2dGeometry): boolean {
+  const ones = [g.kernelHeight, g.kernelWidth, g.strideY, g.strideX];
+  return (
+    ones.every((n) => n === 1) && g.top === 0 && g.left === 0 && g.outHeight === g.inHeight && g.outWidth === g.inWidth
+  );
+}
+
 /** Whether a tensor of `batch` images of so many elements can be held, and bound image by image. */
 export function imagesFit(batch: number, imageElements: number, limits: Limits): boolean {
   return (
@@ -91,8 +99,8 @@ export function lowerIm2col(context: LowerContext): void {
   const g = geometry(context);
   const { rows, positions } = columnsOf(g);
   // In rows that can be read by fours.
-  const pitch = Math.ceil(positions / 4) * 4;
-  const columns = writeColumns(context, g, 0, pitch);
+  const pitch = isPointwise(g) ? positions : Math.ceil(positions / 4) * 4;
+  const columns = isPointwise(g) ? context.input(0) : writeColumns(context, g, 0, pitch);
   const step = multiplyImages(context, {
     left: context.input(1),
     leftTransposed: false,
@@ -115,12 +123,15 @@ export function lowerCol2im(context: LowerContext): void {
   const { node } = context;
   const g = geometry(context);
   const { rows, positions } = columnsOf(g);
-  const columns = context.temporary('columns', g.batch * rows * positions * 4);
+  const bias = node.inputs.length > 2 ? context.input(2) : undefined;
+  const pointwise = isPointwise(g);
+  const columns = pointwise ? context.output(0) : context.temporary('columns', g.batch * rows * positions * 4);
   const step = multiplyImages(context, {
     left: context.input(1),
     leftTransposed: true,
     right: context.input(0),
     product: columns,
+    bias: pointwise ? bias : undefined,
     relu: false,
     batch: g.batch,
     copies: g.groups,
@@ -129,7 +140,7 @@ export function lowerCol2im(context: LowerContext): void {
     width: positions,
   });
   context.step(step);
-  addColumns(context, g, columns, node.inputs.length > 2 ? context.input(2) : undefined);
+  if (!pointwise) addColumns(context, g, columns, bias);
 }
 
 /** Output 0 as sums of the columns. */
@@ -175,7 +186,8 @@ function addColumns(
 /** To its columns the convolution is one of 1×1 taps. */
 export function lowerIm2colWeightGradient(context: LowerContext): void {
   const g = geometry(context);
-  sumOverPositions(context, writeColumns(context, g, 1, columnsOf(g).positions), {
+  const columns = isPointwise(g) ? context.input(1) : writeColumns(context, g, 1, columnsOf(g).positions);
+  sumOverPositions(context, columns, {
     ...g,
     inChannels: columnsOf(g).rows,
     inHeight: g.outHeight,
