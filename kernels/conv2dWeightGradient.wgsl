@@ -2,7 +2,7 @@
 //
 //   C[o][(c, u, v)] = Σ_(n, i, j) dy[n, o, i, j] · x[n, c, i·strideY + u·dilationY − top, j·strideX + v·dilationX − left]
 //
-// Slice s of a dispatch covers positions of its own: `pieces` equal pieces make up `images` images. Each slice's sums go to
+// Each slice s covers positions of its own: `pieces` equal pieces make up `images` images. Each slice's sums go to
 // partial[s][o][(c, u, v)], which sumSlices.wgsl adds up; with one slice in all that is the gradient itself.
 #include "lib/grid.wgsl"
 #include "lib/quotient.wgsl"
@@ -13,7 +13,7 @@ struct Params {
   positions: u32,        // of all images of the dispatch
   rowTiles: u32, columnTiles: u32,
   groups: u32,
-  slices: u32,
+  firstSlice: u32, slices: u32,     // of this dispatch
   pieces: u32,           // slices of a block of images
   blockPositions: u32,   // positions of a block, and of a piece of it
   piecePositions: u32,
@@ -31,9 +31,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
-
-const A_ALONG_K = true;
-const B_ALONG_K = true;
 
 struct Row { inside: bool, channel: u32 }
 struct Depth { dy: u32, image: u32, y: i32, x: i32 }
@@ -101,7 +98,7 @@ fn main(
   let tile = index % tiles;
   let part = copy / params.groups;
   group = copy % params.groups;
-  slice = part;
+  slice = params.firstSlice + part;
   let block = part / params.pieces * params.blockPositions;
   let first = min(params.positions, block + part % params.pieces * params.piecePositions);
   let last = min(params.positions, min(first + params.piecePositions, block + params.blockPositions));

@@ -1,11 +1,11 @@
 // The right matrix of a convolution, written out: columns[n][(c, u, v)][(i, j)] = x[n, c, i·strideY + u·dilationY − top, j·strideX + v·dilationX − left],
-// zero outside the image. One element an invocation.
+// zero outside the image, in rows of `pitch` elements. One element an invocation.
 #include "lib/grid.wgsl"
 
 struct Params {
   elements: u32,
   height: u32, width: u32,
-  outWidth: u32, positions: u32,
+  outWidth: u32, positions: u32, pitch: u32,   // pitch: elements of a row of columns
   taps: u32, tapsX: u32,
   strideY: i32, strideX: i32,
   dilationY: i32, dilationX: i32,
@@ -22,13 +22,13 @@ fn main(
 ) {
   let index = linearWorkgroup(workgroup, workgroups) * 256u + local;
   if (index >= params.elements) { return; }
-  let position = index % params.positions;
-  let row = index / params.positions;
+  let position = index % params.pitch;
+  let row = index / params.pitch;
   let tap = row % params.taps;
   let plane = row / params.taps;
   let line = u32(i32(position / params.outWidth) * params.strideY + i32(tap / params.tapsX) * params.dilationY - params.top);
   let cell = u32(i32(position % params.outWidth) * params.strideX + i32(tap % params.tapsX) * params.dilationX - params.left);
   var value = 0.0;
-  if (line < params.height && cell < params.width) { value = x[(plane * params.height + line) * params.width + cell]; }
+  if (position < params.positions && line < params.height && cell < params.width) { value = x[(plane * params.height + line) * params.width + cell]; }
   columns[index] = value;
 }

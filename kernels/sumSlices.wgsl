@@ -1,8 +1,8 @@
-// total[i] = Σ_s partial[s][i], always in the order of the slices. SCALE, BIAS, least: what is then done to it, by column of total (see
-// lib/affine.wgsl).
+// total[i] = Σ_s partial[s][i], always in the order of the slices. SCALE, BIAS, least: what is then done to it, by feature: each has `run`
+// elements one after another (see lib/affine.wgsl).
 #include "lib/grid.wgsl"
 
-struct Params { elements: u32, slices: u32, columns: u32, least: f32 }
+struct Params { elements: u32, slices: u32, features: u32, run: u32, least: f32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partial: array<f32>;
@@ -18,5 +18,5 @@ fn main(
   if (i >= params.elements) { return; }
   var sum = 0.0;
   for (var s = 0u; s < params.slices; s++) { sum += partial[s * params.elements + i]; }
-  total[i] = affine(sum, i % params.columns);
+  total[i] = affine(sum, i / params.run % params.features);
 }

@@ -3,25 +3,22 @@ import t from 'tap';
 import { kernelFiles } from '../src/backends/webgpu/generated/kernels.js';
 import { cut } from '../src/backends/webgpu/lower/cut.js';
 import { algorithmNames, lower } from '../src/backends/webgpu/lower/lower.js';
-import { makePools, type Pools } from '../src/backends/webgpu/lower/pools.js';
 import {
   type Buffer,
-  type Dispatch,
   defaultLimits,
   type Limits,
   type Lowered,
   offsetAlignment,
   type Step,
 } from '../src/backends/webgpu/lower/program.js';
-import { preprocess } from '../src/backends/webgpu/source.js';
-import { inferenceGraph, stepGraph } from '../src/engine/graphs.js';
+import { chooseTiling, mostSlices } from '../src/backends/webgpu/lower/tiles.js';
+import { type Constants, preprocess } from '../src/backends/webgpu/source.js';
 import { GraphBuilder } from '../src/graph/builder.js';
-import type { Graph } from '../src/graph/graph.js';
-import { preset } from '../src/models/presets.js';
+import { type Conv2dAttributes, conv2d } from '../src/ops/conv2d.js';
+import { makeCase, tensor, variable } from '../src/verify/case.js';
 import { selectCases } from '../src/verify/tables.js';
 import { trace } from '../src/verify/trace.js';
-
-const mebibyte = 2 ** 20;
+import { faultOf, poolsOf } from './support/dispatches.js';
 
 t.test('the preprocessor', async (t) => {
   const of = (text: string, constants = {}, more: Record<string, string> = {}) =>
@@ -170,98 +167,6 @@ t.test('what cannot be cut is an error that names node, kernel and buffer', asyn
   says(/binds 9 buffers, a shader stage has 8/, () => cutInto(1 << 20, 1, Array(9).fill(4)));
 });
 
-function poolsOf(graph: Graph, lowered: Lowered, limits: Limits): Pools {
-  return makePools(
-    lowered,
-    [...graph.outputs.values()].map((id) => lowered.bufferOf.get(id) as number),
-    limits,
-  );
-}
-
-/** What WebGPU's validation layer would say of a dispatch. */
-function faultOf({ bindings, workgroups }: Dispatch, lowered: Lowered, pools: Pools, limits: Limits) {
-  if (workgroups.some((extent) => extent < 1 || extent > limits.maxComputeWorkgroupsPerDimension)) return 'workgroups';
-  const uses = new Map<string, { access: string; from: number; to: number }[]>();
-  for (const { buffer, access, offset = 0, bytes = lowered.buffers[buffer].bytes } of bindings) {
-    if (bytes > limits.maxStorageBufferBindingSize) return `a binding of ${bytes} bytes`;
-    const place = pools.places.get(buffer);
-    const from = (place?.offset ?? 0) + offset;
-    if (from % offsetAlignment !== 0) return `an offset of ${from}`;
-    const name = place ? `pool ${place.pool}` : `buffer ${buffer}`;
-    for (const other of uses.get(name) ?? []) {
-      if (other.access !== access) return `${name} is read and written`;
-      if (access === 'write' && from < other.to && other.from < from + bytes) return `${name} is written twice`;
-    }
-    uses.set(name, [...(uses.get(name) ?? []), { access, from, to: from + bytes }]);
-  }
-  return undefined;
-}
-
-function buffersThatOverlap(lowered: Lowered, { places, lifetimes }: Pools): readonly string[] {
-  const found: string[] = [];
-  const all = [...places].map(([buffer, place]) => {
-    const [first, last] = lifetimes.get(buffer) as readonly [number, number];
-    return { ...lowered.buffers[buffer], ...place, first, last };
-  });
-  for (const [i, a] of all.entries()) {
-    for (const b of all.slice(0, i)) {
-      const together = a.pool === b.pool && a.first <= b.last && b.first <= a.last;
-      if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes)
-        found.push(`${a.name}, ${b.name}`);
-    }
-  }
-  return found;
-}
-
-function trainingGraph(model: ReturnType<typeof preset>, batch: number): Graph {
-  const variables = inferenceGraph(model, batch).values.filter(({ kind }) => kind === 'variable');
-  return stepGraph(
-    model,
-    batch,
-    variables.map(({ name }) => name),
-    model.recipe.optimizer ?? {},
-  );
-}
-
-t.test('AlexNet at its full size keeps to the default limits', async (t) => {
-  for (const name of ['caffe-alexnet', 'alexnet-2012', 'alexnet-owt']) {
-    for (const batch of [1, 128]) {
-      for (const training of [false, true]) {
-        const graph = training ? trainingGraph(preset(name), batch) : inferenceGraph(preset(name), batch);
-        const lowered = lower(graph, { limits: defaultLimits });
-        const pools = poolsOf(graph, lowered, defaultLimits);
-        const label = `${name}, ${training ? 'training' : 'inference'} at batch ${batch}`;
-        for (const dispatch of [...lowered.preparation, ...lowered.dispatches]) {
-          const fault = faultOf(dispatch, lowered, pools, defaultLimits);
-          if (fault) t.fail(`${label}: ${dispatch.kernel} of '${dispatch.node.name}': ${fault}`);
-        }
-        t.ok(
-          pools.bytes.every((bytes) => bytes <= defaultLimits.maxBufferSize),
-          `${label}: pools of ${pools.bytes.map((bytes) => (bytes / mebibyte).toFixed(0)).join(', ')} MiB`,
-        );
-        t.same(buffersThatOverlap(lowered, pools), []);
-      }
-    }
-  }
-});
-
-t.test('the weight of fc6 is cut by its rows in all three passes', async (t) => {
-  const graph = trainingGraph(preset('caffe-alexnet'), 128);
-  const fc6 = (limits: Limits) =>
-    lower(graph, { limits }).dispatches.filter(
-      ({ kernel, node }) => node.name.startsWith('fc6') && kernel === 'linear',
-    );
-  const whole = fc6({ ...defaultLimits, maxStorageBufferBindingSize: 2 ** 28 });
-  t.same(
-    whole.map(({ node }) => node.op.name),
-    ['linear', 'linearDataGradient', 'linearWeightGradient'],
-  );
-  const parts = fc6(defaultLimits);
-  t.equal(parts.length, 6);
-  const largest = parts.map(({ bindings }) => Math.max(...bindings.map(({ bytes }) => bytes ?? 0)));
-  t.same(largest, Array(6).fill(72 * mebibyte), 'two halves each');
-});
-
 /** Bindings and parameters that a kernel's text declares. */
 function declared(text: string) {
   const constants = new Map([...text.matchAll(/^const (\w+) = (\d+)u;/gm)].map(([, name, value]) => [name, +value]));
@@ -315,4 +220,102 @@ t.test('every case lowers with every algorithm, to dispatches that their kernels
     [],
     'the cases reach every kernel',
   );
+});
+
+/** The dispatches of a convolution x · w and of its gradients, by op. */
+function convolution(
+  [x, w]: readonly (readonly number[])[],
+  given: Partial<Conv2dAttributes>,
+  options: { readonly limits?: Limits; readonly algorithms?: Readonly<Record<string, string>> } = {},
+) {
+  const one = makeCase(conv2d, [tensor(...x), variable(...w)], given);
+  const of = new Map<string, Lowered>();
+  for (const { graph } of trace(one)) {
+    of.set(graph.nodes[0].op.name, lower(graph, { limits: defaultLimits, ...options }));
+  }
+  return (op: string) => of.get(op) as Lowered;
+}
+
+t.test('products with few tiles share out their depth, by shape and limits alone', async (t) => {
+  const shapes = (batch: number) => [
+    [batch, 64, 27, 27],
+    [192, 64, 5, 5],
+  ];
+  const partialOf = ({ buffers, dispatches }: Lowered) => {
+    const buffer = buffers.find(({ name }) => name.endsWith('partial sums'));
+    return { bytes: buffer?.bytes ?? 0, last: dispatches.at(-1)?.kernel };
+  };
+  const result = 192 * 27 * 27 * 4;
+  for (const [op, bytes] of [
+    ['conv2d', result],
+    ['conv2dDataGradient', result / 3],
+  ] as const) {
+    const one = partialOf(convolution(shapes(1), { padding: 2 })(op));
+    t.equal(one.last, 'sumSlices', `${op}: a second pass adds up the slices`);
+    t.ok(one.bytes >= 2 * bytes && one.bytes % bytes === 0, `${op}: ${one.bytes / bytes} slices`);
+    const limit = 3 * bytes;
+    const limits = { ...defaultLimits, maxStorageBufferBindingSize: Math.max(limit, 192 * 64 * 25 * 4) };
+    const fewer = partialOf(convolution(shapes(1), { padding: 2 }, { limits })(op));
+    t.ok(fewer.bytes < one.bytes && fewer.bytes <= limits.maxStorageBufferBindingSize, `${op}: fewer where they fit`);
+    t.same(partialOf(convolution(shapes(64), { padding: 2 })(op)).bytes, 0, `${op}: none where there are many images`);
+  }
+  const weight = convolution(shapes(64), { padding: 2 })('conv2dWeightGradient');
+  t.equal(partialOf(weight).last, 'sumSlices');
+  t.equal(partialOf(weight).bytes % (192 * 64 * 25 * 4), 0);
+});
+
+t.test('Winograd is chosen for many channels, forward and back', async (t) => {
+  const chosen = (channels: number, size: number, padding = 1) => {
+    const shapes = [
+      [32, channels, size, size],
+      [channels, channels, 3, 3],
+    ];
+    const of = convolution(shapes, { padding });
+    return ['conv2d', 'conv2dDataGradient', 'conv2dWeightGradient'].map((op) => of(op).dispatches[0].algorithm);
+  };
+  t.same(chosen(256, 13), ['winograd43', 'winograd43', 'implicitGemm']);
+  t.same(chosen(2, 13), ['implicitGemm', 'implicitGemm', 'implicitGemm']);
+  // The turned filters would need a negative padding.
+  t.same(chosen(256, 13, 3), ['winograd43', 'implicitGemm', 'implicitGemm']);
+});
+
+t.test('a few output channels get a thin tile', async (t) => {
+  const shapes = [
+    [128, 1, 55, 55],
+    [2, 1, 1, 1],
+  ];
+  const of = convolution(shapes, {});
+  for (const op of ['conv2d', 'conv2dDataGradient', 'conv2dWeightGradient']) {
+    const main = of(op).dispatches.find((dispatch) => dispatch.main);
+    t.equal(main?.constants.THIN, true, op);
+  }
+});
+
+t.test('tiles keep to the workgroups that every device has', async (t) => {
+  const sizes = [1, 8, 9, 16, 33, 100, 384, 4096];
+  const found = new Map<string, Constants>();
+  for (const rows of sizes) {
+    for (const columns of sizes) {
+      for (const copies of [1, 36]) {
+        for (const depth of [1, 27, 1024, 100_000]) {
+          const { tile, slices } = chooseTiling(
+            { rows, columns, depth, copies },
+            mostSlices(depth, rows * columns, 2 ** 27),
+          );
+          found.set(JSON.stringify(tile.constants), tile.constants);
+          if (slices > 1 && depth / slices < 64) t.fail(`${slices} slices of ${depth}`);
+        }
+      }
+    }
+  }
+  for (const c of found.values()) {
+    if (c.THIN) continue;
+    const [rows, columns, depth] = [c.TILE_ROWS, c.TILE_COLUMNS, c.TILE_DEPTH] as number[];
+    const invocations = (rows * columns) / (16 * (c.ROW_VECTORS as number) * (c.COLUMN_VECTORS as number));
+    const bytes = (rows / 4 + 1 + columns / 4 + 1) * depth * 16;
+    t.ok(invocations <= defaultLimits.maxComputeInvocationsPerWorkgroup, `${rows} × ${columns}: ${invocations}`);
+    t.ok(bytes <= defaultLimits.maxComputeWorkgroupStorageSize, `${rows} × ${columns}: ${bytes} bytes`);
+    t.ok(Number.isInteger(c.A_LOADS) && Number.isInteger(c.B_LOADS), `${rows} × ${columns}: whole loads`);
+  }
+  t.ok(found.size > 6, `${found.size} tiles in use`);
 });

@@ -5,7 +5,8 @@
 //
 // Cells outside the image read as zero. A forward convolution has one grid (i, j), that of its outputs, with base −padding and
 // step dilation. The data gradient has one for each phase of the stride, with the taps that reach it: see lower/conv2d.ts.
-// BIAS and least: what is done to the sum.
+// The left matrix lies [group][row][c, u, v]; A_WIDE: it is read by fours. The depth is cut into slices with sums of their own, for sumSlices.wgsl to add
+// up; with one slice in all they are the result. BIAS and least: what is done to the sum.
 #include "lib/grid.wgsl"
 #include "lib/quotient.wgsl"
 
@@ -26,44 +27,38 @@ struct Params {
   stepY: i32, stepX: i32,
   outStepY: u32, outStepX: u32,
   outY: u32, outX: u32,
-  // Elements of w from one group, output channel, channel, tap down and tap across to the next, and to the first tap.
-  weightGroup: u32, weightRow: u32, weightChannel: u32, weightTapY: u32, weightTapX: u32, weightFirst: u32,
+  slices: u32, sliceDepth: u32, sliceElements: u32,
   least: f32,            // of what is stored: 0 for a ReLU
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
+#if A_WIDE
+@group(0) @binding(2) var<storage, read> w: array<vec4<f32>>;
+#else
 @group(0) @binding(2) var<storage, read> w: array<f32>;
+#endif
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 #if BIAS
 @group(0) @binding(4) var<storage, read> b: array<f32>;
 #endif
 
-// Weights lie along c, u, v; pixels along j.
-const A_ALONG_K = true;
-const B_ALONG_K = false;
-
-struct Row { inside: bool, weight: u32 }
-struct Depth { weight: u32, plane: u32, y: i32, x: i32 }
+alias Row = u32;
+struct Depth { k: u32, plane: u32, y: i32, x: i32 }
 struct Column { image: u32, y: i32, x: i32 }
 
 var<private> group: u32;
+var<private> slice: u32;
 
-fn rowOf(row: u32) -> Row {
-  return Row(row < params.rows, group * params.weightGroup + row * params.weightRow + params.weightFirst);
-}
+// Beyond the last row the last one is read again.
+fn rowOf(row: u32) -> Row { return (group * params.rows + min(row, params.rows - 1u)) * params.depth; }
 
 fn depthOf(k: u32) -> Depth {
   let c = quotient(k, params.taps, params.perTaps);
   let tap = k - c * params.taps;
   let u = quotient(tap, params.tapsX, params.perTapsX);
   let v = tap - u * params.tapsX;
-  return Depth(
-    c * params.weightChannel + u * params.weightTapY + v * params.weightTapX,
-    c * params.height * params.width,
-    i32(u) * params.stepY,
-    i32(v) * params.stepX,
-  );
+  return Depth(k, c * params.height * params.width, i32(u) * params.stepY, i32(v) * params.stepX);
 }
 
 fn columnOf(column: u32) -> Column {
@@ -79,10 +74,11 @@ fn columnOf(column: u32) -> Column {
   );
 }
 
-fn loadA(row: Row, k: Depth) -> f32 {
-  if (!row.inside) { return 0.0; }
-  return w[row.weight + k.weight];
-}
+#if A_WIDE
+fn loadA4(row: Row, k: u32) -> vec4<f32> { return w[(row + k) / 4u]; }
+#else
+fn loadA(row: Row, k: Depth) -> f32 { return w[row + k.k]; }
+#endif
 
 fn loadB(k: Depth, column: Column) -> f32 {
   // As unsigned numbers, negative coordinates lie beyond the image too.
@@ -104,7 +100,7 @@ fn storeC(row: u32, column: u32, sum: f32) {
 #if BIAS
   value += b[channel];
 #endif
-  y[((n * params.groups * params.rows + channel) * params.outHeight + i) * params.outWidth + j] = max(value, params.least);
+  y[slice * params.sliceElements + ((n * params.groups * params.rows + channel) * params.outHeight + i) * params.outWidth + j] = max(value, params.least);
 }
 
 #include "lib/gemm.wgsl"
@@ -116,8 +112,13 @@ fn main(
   // Tiles of the same pixels come one after another, so that they find them in the cache.
   let index = linearWorkgroup(workgroup, workgroups);
   let tiles = params.rowTiles * params.columnTiles;
-  if (index >= tiles * params.groups) { return; }
-  group = index / tiles;
+  let copy = index / tiles;
+  if (copy >= params.groups * params.slices) { return; }
+  group = copy % params.groups;
+  let part = copy / params.groups;
+  slice = part;
   let tile = index % tiles;
-  multiplyTile(tile % params.rowTiles * TILE_ROWS, tile / params.rowTiles * TILE_COLUMNS, 0u, params.depth, local);
+  let first = min(params.depth, part * params.sliceDepth);
+  let last = min(params.depth, first + params.sliceDepth);
+  multiplyTile(tile % params.rowTiles * TILE_ROWS, tile / params.rowTiles * TILE_COLUMNS, first, last, local);
 }

@@ -32,11 +32,12 @@ export class GpuDevice {
     gpu.lost.then(({ reason, message }) => {
       this.lost = message || reason || 'no reason given';
     });
-    gpu.addEventListener('uncapturederror', (event) => {
-      const { error } = event as GPUUncapturedErrorEvent;
-      this.fault ??= error.message;
-    });
+    gpu.addEventListener('uncapturederror', this.note);
   }
+
+  private readonly note = (event: Event): void => {
+    this.fault ??= (event as GPUUncapturedErrorEvent).error.message;
+  };
 
   /** Bytes of device memory in buffers that this engine made. */
   allocated = 0;
@@ -51,7 +52,7 @@ export class GpuDevice {
         `'${label}' takes ${bytes} bytes, a buffer of this device holds ${this.limits.maxBufferSize}`,
       );
     }
-    const buffer = await this.scoped(`memory for '${label}' (${bytes} bytes)`, async () =>
+    const buffer = await this.scoped(`memory for '${label}' (${bytes} bytes)`, () =>
       this.gpu.createBuffer({ label, size: Math.max(16, Math.ceil(bytes / 16) * 16), usage }),
     );
     this.allocated += buffer.size;
@@ -88,16 +89,19 @@ export class GpuDevice {
   private async compile(kernel: string, code: string, owner: string): Promise<GPUComputePipeline> {
     this.expectAlive();
     this.objects++;
+    // In a scope, since an error of the text belongs to nobody else, and comes again with the pipeline.
+    this.gpu.pushErrorScope('validation');
     const module = this.gpu.createShaderModule({ label: kernel, code });
+    this.gpu.popErrorScope().catch(() => undefined);
     try {
       const made = this.gpu.createComputePipelineAsync({
         label: `${kernel} of ${owner}`,
         layout: 'auto',
         compute: { module, entryPoint: 'main' },
       });
-      return await this.result(made);
+      return await this.rested(made);
     } catch (error) {
-      this.expectAlive();
+      await this.expectAliveLater();
       const { messages } = await module.getCompilationInfo();
       const lines = messages
         .filter(({ type }) => type === 'error')
@@ -111,21 +115,47 @@ export class GpuDevice {
     }
   }
 
-  /** Awaits what the device computes. */
-  result<T>(promise: Promise<T>): Promise<T> {
+  /**
+   * Awaits what the device computes; `what` it is, errors say.
+   *
+   * @throws DeviceLostError when the device goes meanwhile, BackendError for whatever else goes wrong
+   */
+  result<T>(promise: Promise<T>, what: string): Promise<T> {
+    return this.typed(this.rested(promise), what);
+  }
+
+  private rested<T>(promise: Promise<T>): Promise<T> {
     return this.software ? restful(promise) : promise;
   }
 
-  /** Runs device calls; what the validation layer or the memory has to say of them becomes an error that names `what`. */
-  async scoped<T>(what: string, calls: () => Promise<T>): Promise<T> {
+  private async typed<T>(promise: Promise<T>, what: string): Promise<T> {
+    try {
+      return await promise;
+    } catch (error) {
+      await this.expectAliveLater();
+      throw new BackendError(`${what} failed: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** As `expectAlive`, after the device has said all that it has to say of the event that failed. */
+  private async expectAliveLater(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve));
+    this.expectAlive();
+  }
+
+  /** Makes device calls; what the validation layer or the memory has to say of them becomes an error that names `what`. */
+  async scoped<T>(what: string, calls: () => T): Promise<T> {
     const { gpu } = this;
     gpu.pushErrorScope('out-of-memory');
     gpu.pushErrorScope('validation');
-    const result = await calls().catch(async (error: unknown) => {
-      await Promise.allSettled([gpu.popErrorScope(), gpu.popErrorScope()]);
-      throw error;
-    });
-    const [validation, memory] = await Promise.all([gpu.popErrorScope(), gpu.popErrorScope()]);
+    let errors: Promise<(GPUError | null)[]>;
+    let result: T;
+    try {
+      result = calls();
+    } finally {
+      errors = Promise.all([gpu.popErrorScope(), gpu.popErrorScope()]);
+    }
+    const [validation, memory] = await this.typed(errors, what);
     this.expectAlive();
     if (memory) throw new BackendError(`${what}: out of device memory: ${memory.message}`);
     if (validation) throw new BackendError(`${what}: ${validation.message}`);
@@ -157,6 +187,7 @@ export class GpuDevice {
     await this.queue;
     this.pipelines.clear();
     this.pipelinesOf.clear();
+    this.gpu.removeEventListener('uncapturederror', this.note);
     if (this.owned) this.gpu.destroy();
   }
 }

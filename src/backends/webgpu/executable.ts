@@ -1,5 +1,5 @@
 /** A recorded program: pipelines and bind groups made once, replayed into one pass and one submit a run. */
-import { BackendError } from '../../errors.js';
+import { BackendError, DeviceLostError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
 import { bytesOf, elements } from '../../ops/define.js';
 import type { Plan, PlanStep } from '../../plan/plan.js';
@@ -16,6 +16,7 @@ import { GpuStorage, writeBuffer } from './storage.js';
 
 /** A dispatch with its device objects. */
 interface Recorded {
+  readonly label: string;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
@@ -90,12 +91,13 @@ export class GpuExecutable implements Executable {
   ): Promise<{ readonly finished: Promise<RunResult> }> {
     return this.device.exclusively(async () => {
       while (this.underWay.length >= mostAhead) await this.underWay[0];
-      const finished = this.collect(await this.submit(inputs, options), options);
-      const settled: Promise<unknown> = Promise.allSettled([finished]).then(() =>
+      const staging = await this.submit(inputs, options).catch((error) => this.blame(error));
+      const collected = this.collect(staging, options);
+      const settled: Promise<unknown> = Promise.allSettled([collected]).then(() =>
         this.underWay.splice(this.underWay.indexOf(settled), 1),
       );
       this.underWay.push(settled);
-      return { finished };
+      return { finished: collected.catch((error) => this.device.exclusively(() => this.blame(error))) };
     });
   }
 
@@ -164,7 +166,7 @@ export class GpuExecutable implements Executable {
       for (const { buffer } of bindings) places.push(await this.locate(buffer));
       located.push(places);
     }
-    return device.scoped(`graph '${this.graph.name}'`, async () =>
+    return device.scoped(`graph '${this.graph.name}'`, () =>
       dispatches.map((dispatch, i) => {
         const entries: GPUBindGroupEntry[] = [
           {
@@ -180,7 +182,7 @@ export class GpuExecutable implements Executable {
         const label = `kernel ${dispatch.kernel} of node '${dispatch.node.name}' (${dispatch.node.op.name})`;
         device.objects++;
         const group = device.gpu.createBindGroup({ label, layout: pipelines[i].getBindGroupLayout(0), entries });
-        return { pipeline: pipelines[i], group, workgroups: dispatch.workgroups };
+        return { label, pipeline: pipelines[i], group, workgroups: dispatch.workgroups };
       }),
     );
   }
@@ -250,6 +252,23 @@ export class GpuExecutable implements Executable {
     return staging;
   }
 
+  /**
+   * Looks for whose fault an error was: all dispatches are in one pass, of which the validation layer says no more than that it is invalid.
+   *
+   * @throws BackendError that names the node of the first dispatch that is invalid by itself, or the error as it is
+   */
+  private async blame(error: unknown): Promise<never> {
+    if (!(error instanceof BackendError) || error instanceof DeviceLostError || this.freed) throw error;
+    for (const dispatch of this.dispatches) {
+      await this.device.scoped(dispatch.label, () => {
+        const encoder = this.device.gpu.createCommandEncoder({ label: dispatch.label });
+        encodePass(encoder, [dispatch]);
+        encoder.finish();
+      });
+    }
+    throw error;
+  }
+
   /** Packs variables again that have changed since they were packed. */
   private pack(): void {
     const packed = this.lowered.buffers.filter(({ home }) => home === 'packed');
@@ -280,12 +299,7 @@ export class GpuExecutable implements Executable {
   private async collect(staging: Staging, options: RunOptions): Promise<RunResult> {
     const { device } = this;
     const { buffer, offsets, timesAt, key } = staging;
-    try {
-      await device.result(buffer.mapAsync(mapRead));
-    } catch (error) {
-      device.expectAlive();
-      throw new BackendError(`the program '${this.graph.name}' failed: ${(error as Error).message}`, { cause: error });
-    }
+    await device.result(buffer.mapAsync(mapRead), `the program '${this.graph.name}'`);
     const mapped = buffer.getMappedRange();
     const outputs: Record<string, Float32Array> = {};
     for (const [i, name] of checkFetch(this.graph, options).entries()) {

@@ -73,7 +73,7 @@ export class GpuStorage implements Storage {
       const encoder = this.device.gpu.createCommandEncoder();
       encoder.copyBufferToBuffer(from, 0, staging, 0, from.size);
       this.device.gpu.queue.submit([encoder.finish()]);
-      await this.device.result(staging.mapAsync(mapRead));
+      await this.device.result(staging.mapAsync(mapRead), `reading ${this.label}`);
       into.set(new arrayOf[this.type.dtype](staging.getMappedRange(), 0, into.length));
       staging.unmap();
       this.device.free(staging);

@@ -19,7 +19,7 @@ export async function provideAdapter(command: Command): Promise<void> {
   const { adapter, backend } = command.opts<{ adapter?: 'software'; backend?: string | readonly string[] }>();
   if (hasSoftwareEnvironment()) return;
   if (adapter !== undefined) {
-    await runAgain('as asked for');
+    await runOnSoftware('as asked for');
     return;
   }
   const asked = [backend ?? []].flat();
@@ -28,13 +28,17 @@ export async function provideAdapter(command: Command): Promise<void> {
     () => undefined,
     (error: BackendError) => error.message,
   );
-  if (absent !== undefined) await runAgain(absent).catch(expectBackendError);
+  if (absent !== undefined) await runOnSoftware(absent).catch(expectBackendError);
 }
 
-/** Runs this very command in a new process with a software adapter, and ends as it does. */
-async function runAgain(reason: string): Promise<never> {
+function runOnSoftware(reason: string): Promise<never> {
+  return runAgain(`tandem: computing on SwiftShader, a software adapter (${reason})\n`);
+}
+
+/** Runs this very program in a new process with a software adapter, and ends as it does. */
+export async function runAgain(notice = ''): Promise<never> {
   const env = { ...process.env, ...softwareEnvironment() };
-  process.stderr.write(`tandem: computing on SwiftShader, a software adapter (${reason})\n`);
+  process.stderr.write(notice);
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], { env, stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   const status = await new Promise<number>((resolve, reject) => {

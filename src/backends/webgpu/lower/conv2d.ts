@@ -6,8 +6,9 @@ import {
   conv2dGeometry,
 } from '../../../ops/conv2d.js';
 import { type ConvTranspose2dAttributes, convTranspose2dGeometry } from '../../../ops/convTranspose2d.js';
-import { float, grid, type LowerContext, leastValue, type Step, type StepBinding } from './program.js';
-import { chooseTile } from './tiles.js';
+import { type BufferIndex, float, grid, type LowerContext, leastValue, type Step, workgroupSize } from './program.js';
+import { sumSlices } from './sumSlices.js';
+import { chooseTiling, mostSlices, tileConstants } from './tiles.js';
 
 /** How one product of the implicit matrix product finds its operands along one axis. */
 interface Axis {
@@ -36,40 +37,92 @@ interface Convolution {
   /** Channels of a group of the destination. */
   readonly rows: number;
   readonly destinationSize: readonly [number, number];
-  /** Elements of the weight from one group, row and channel to the next; taps lie [kernel height][kernel width]. */
-  readonly weightStrides: readonly [number, number, number];
-  readonly kernelWidth: number;
+  /** Grids that make up the destination, each with weights [group][row][channel, tap] of its own. */
+  readonly phases: readonly Phase[];
+}
+
+interface Phase {
+  readonly weight: BufferIndex;
   readonly y: Axis;
   readonly x: Axis;
 }
 
-/** Input 0 is the source, input 1 the weight, input 2 the bias, if there is one. */
-function stepOf(context: LowerContext, c: Convolution): Step {
-  const { node, limits } = context;
-  const { rows, groups, y, x } = c;
-  const bias = node.inputs.length > 2;
+/** Input 0 is the source, input 2 the bias, if there is one. */
+function convolve(context: LowerContext, c: Convolution): void {
+  const { node } = context;
+  const bias = node.inputs.length > 2 ? context.input(2) : undefined;
+  const slices = slicesOf(context, c);
+  const [height, width] = c.destinationSize;
+  const elements = c.batch * c.groups * c.rows * height * width;
+  const target = slices === 1 ? context.output(0) : context.temporary('partial sums', slices * elements * 4);
+  const within = slices === 1 ? { bias, relu: c.relu } : { relu: false };
+  for (const [i, phase] of c.phases.entries()) {
+    const step = stepOf(context, c, phase, { target, slices, ...within });
+    if (i === 0) context.step(step);
+    else context.preparation(step);
+  }
+  if (slices === 1) return;
+  const affine = { bias, relu: c.relu };
+  context.preparation(sumSlices(context, target, slices, elements, [c.groups * c.rows, height * width], affine));
+}
+
+/** Sizes of the matrix product of a phase. */
+function productOf(c: Convolution, { y, x }: Phase) {
   const positions = y.grid * x.grid;
   const taps = y.taps * x.taps;
-  const tile = chooseTile(rows, c.batch * positions, c.channels * taps, groups);
+  const size = { rows: c.rows, columns: c.batch * positions, depth: c.channels * taps, copies: c.groups };
+  return { positions, taps, size };
+}
+
+/** Slices of the depth, as many for each phase: where one image has few tiles. Only where no binding need be cut. */
+function slicesOf({ limits, shape, node }: LowerContext, c: Convolution): number {
+  const [height, width] = c.destinationSize;
+  const elements = c.batch * c.groups * c.rows * height * width;
+  const limit = limits.maxStorageBufferBindingSize;
+  const sourceBytes = shape(node.inputs[0]).reduce((product, extent) => product * extent, 4);
+  if (Math.max(sourceBytes, elements * 4) > limit) return 1;
+  const slices = c.phases.map((phase) => {
+    const { size } = productOf(c, phase);
+    return chooseTiling(size, mostSlices(size.depth, elements, limit)).slices;
+  });
+  return Math.max(...slices);
+}
+
+/** Where the sums of a step go, and what is done to them. */
+interface Target {
+  readonly target: BufferIndex;
+  readonly slices: number;
+  readonly bias?: BufferIndex;
+  readonly relu: boolean;
+}
+
+function stepOf(context: LowerContext, c: Convolution, phase: Phase, to: Target): Step {
+  const { limits } = context;
+  const { weight, y, x } = phase;
+  const { rows, groups } = c;
+  const { positions, taps, size } = productOf(c, phase);
+  const { tile } = chooseTiling({ ...size, copies: groups * to.slices });
   const tilesOf = (count: number) => [Math.ceil(rows / tile.rows), Math.ceil((count * positions) / tile.columns)];
   const bytes = (channels: number, [height, width]: readonly [number, number]) =>
     groups * channels * height * width * 4;
-  const bindings: StepBinding[] = [
-    { buffer: context.input(0), access: 'read', unitBytes: bytes(c.channels, c.sourceSize) },
-    { buffer: context.input(1), access: 'read', unitBytes: 0 },
-    { buffer: context.output(0), access: 'write', unitBytes: bytes(rows, c.destinationSize) },
-  ];
-  if (bias) bindings.push({ buffer: context.input(2), access: 'read', unitBytes: 0 });
-  const [weightGroup, weightRow, weightChannel] = c.weightStrides;
+  const resultBytes = bytes(rows, c.destinationSize);
+  // Slices begin where vectors do.
+  const sliceDepth = Math.ceil(size.depth / to.slices / 4) * 4;
+  const constants = tileConstants(tile, { alongK: true, wide: size.depth % 4 === 0 }, { alongK: false, wide: false });
   return {
     kernel: c.kernel,
-    constants: { ...tile.constants, BIAS: bias },
+    constants: { ...constants, BIAS: to.bias !== undefined },
     units: c.batch,
-    bindings,
+    bindings: [
+      { buffer: context.input(0), access: 'read', unitBytes: bytes(c.channels, c.sourceSize) },
+      { buffer: weight, access: 'read', unitBytes: 0 },
+      { buffer: to.target, access: 'write', unitBytes: to.slices === 1 ? resultBytes : 0 },
+      ...(to.bias === undefined ? [] : [{ buffer: to.bias, access: 'read' as const, unitBytes: 0 }]),
+    ],
     params: (count) => [
       rows,
       count * positions,
-      c.channels * taps,
+      size.depth,
       ...tilesOf(count),
       groups,
       c.channels,
@@ -91,17 +144,14 @@ function stepOf(context: LowerContext, c: Convolution): Step {
       x.outStep,
       y.out,
       x.out,
-      weightGroup,
-      weightRow,
-      weightChannel,
-      y.tapStep * c.kernelWidth,
-      x.tapStep,
-      y.first * c.kernelWidth + x.first,
-      leastValue(c.relu),
+      to.slices,
+      sliceDepth,
+      (c.batch * resultBytes) / 4,
+      leastValue(to.relu),
     ],
     workgroups: (count) => {
       const [down, across] = tilesOf(count);
-      return grid(down * across * groups, limits);
+      return grid(down * across * groups * to.slices, limits);
     },
   };
 }
@@ -121,24 +171,23 @@ export function lowerConv2d(context: LowerContext): void {
     outStep: 1,
     out: 0,
   });
-  const taps = g.kernelHeight * g.kernelWidth;
-  const channels = g.inChannels / g.groups;
-  const rows = g.outChannels / g.groups;
-  const step = stepOf(context, {
+  convolve(context, {
     kernel: 'conv2d',
     relu: given.activation === 'relu',
     batch: g.batch,
     groups: g.groups,
-    channels,
-    rows,
+    channels: g.inChannels / g.groups,
+    rows: g.outChannels / g.groups,
     sourceSize: [g.inHeight, g.inWidth],
     destinationSize: [g.outHeight, g.outWidth],
-    weightStrides: [rows * channels * taps, channels * taps, taps],
-    kernelWidth: g.kernelWidth,
-    y: axis(g.kernelHeight, g.strideY, g.dilationY, g.top, g.outHeight),
-    x: axis(g.kernelWidth, g.strideX, g.dilationX, g.left, g.outWidth),
+    phases: [
+      {
+        weight: context.input(1),
+        y: axis(g.kernelHeight, g.strideY, g.dilationY, g.top, g.outHeight),
+        x: axis(g.kernelWidth, g.strideX, g.dilationX, g.left, g.outWidth),
+      },
+    ],
   });
-  context.step(step);
 }
 
 export function lowerConv2dDataGradient(context: LowerContext): void {
@@ -162,31 +211,54 @@ export function lowerConvTranspose2d(context: LowerContext): void {
  * `g` would put out.
  */
 function lowerPhases(context: LowerContext, g: Conv2dGeometry, kernel: Convolution['kernel']): void {
-  const taps = g.kernelHeight * g.kernelWidth;
+  const across = phases(g.inWidth, g.kernelWidth, g.strideX, g.dilationX, g.left);
+  const all = phases(g.inHeight, g.kernelHeight, g.strideY, g.dilationY, g.top).flatMap((y) =>
+    across.map((x) => ({ weight: phaseFilters(context, g, y, x), y, x })),
+  );
+  convolve(context, {
+    kernel,
+    relu: false,
+    batch: g.batch,
+    groups: g.groups,
+    channels: g.outChannels / g.groups,
+    sourceSize: [g.outHeight, g.outWidth],
+    rows: g.inChannels / g.groups,
+    destinationSize: [g.inHeight, g.inWidth],
+    phases: all,
+  });
+}
+
+/** The transposed weights of a phase, whose depth is one piece of memory; kept from run to run where the weights do not change. */
+function phaseFilters(context: LowerContext, g: Conv2dGeometry, y: Axis, x: Axis): BufferIndex {
+  const taps = y.taps * x.taps;
+  // A phase that no tap reaches is zero: it multiplies nothing.
+  if (taps === 0) return context.input(1);
   const rows = g.inChannels / g.groups;
   const channels = g.outChannels / g.groups;
-  const steps = phases(g.inHeight, g.kernelHeight, g.strideY, g.dilationY, g.top).flatMap((y) =>
-    phases(g.inWidth, g.kernelWidth, g.strideX, g.dilationX, g.left).map((x) =>
-      stepOf(context, {
-        kernel,
-        relu: false,
-        batch: g.batch,
-        groups: g.groups,
-        channels,
-        rows,
-        sourceSize: [g.outHeight, g.outWidth],
-        destinationSize: [g.inHeight, g.inWidth],
-        weightStrides: [channels * rows * taps, taps, rows * taps],
-        kernelWidth: g.kernelWidth,
-        y,
-        x,
-      }),
-    ),
-  );
-  for (const [i, step] of steps.entries()) {
-    if (i === 0) context.step(step);
-    else context.preparation(step);
-  }
+  const count = g.inChannels * channels * taps;
+  const key = `taps ${y.first}, ${x.first} of ${y.tapStep} × ${x.tapStep} phases, ${g.groups} groups`;
+  return context.packed(1, key, count * 4, (from, to) => ({
+    kernel: 'phaseFilters',
+    units: 1,
+    bindings: [
+      { buffer: from, access: 'read', unitBytes: 0 },
+      { buffer: to, access: 'write', unitBytes: 0 },
+    ],
+    params: () => [
+      count,
+      rows,
+      channels,
+      y.taps,
+      x.taps,
+      g.kernelHeight,
+      g.kernelWidth,
+      y.first,
+      x.first,
+      y.tapStep,
+      x.tapStep,
+    ],
+    workgroups: () => grid(Math.ceil(count / workgroupSize), context.limits),
+  }));
 }
 
 /**

@@ -1,14 +1,9 @@
 /** Gradients of a convolution's weight and bias: sums over the whole batch, in slices that a second pass adds up. */
-import { type Conv2dWeightGradientAttributes, conv2dGeometry } from '../../../ops/conv2d.js';
+import { type Conv2dGeometry, type Conv2dWeightGradientAttributes, conv2dGeometry } from '../../../ops/conv2d.js';
 import { elements } from '../../../ops/define.js';
-import { float, grid, type LowerContext } from './program.js';
+import { type BufferIndex, float, grid, type LowerContext } from './program.js';
 import { sumSlices } from './sumSlices.js';
-import { busyWorkgroups, chooseTile } from './tiles.js';
-
-/** Positions that are worth a slice of their own. */
-const leastPositions = 256;
-/** Bytes that the slices' sums may take. */
-const mostBytes = 64 * 1024 * 1024;
+import { chooseTiling, mostSlices, tileConstants } from './tiles.js';
 
 /** Blocks of whole images that the sum is cut into, and equal pieces of a block; either has one image or one piece. */
 interface Slicing {
@@ -29,10 +24,16 @@ function slicingOf(batch: number, wanted: number, imageBytes: number, limit: num
 }
 
 export function lowerConv2dWeightGradient(context: LowerContext): void {
-  const { node, limits } = context;
+  const { node } = context;
   const given = node.attributes as Conv2dWeightGradientAttributes;
   const [dy, x] = node.inputs.map((id) => context.shape(id));
   const g = conv2dGeometry(node.op.name, given, x, [dy[1], x[1] / given.groups, ...given.kernelSize]);
+  sumOverPositions(context, context.input(1), g);
+}
+
+/** The weight gradient of convolution `g` from dy, input 0, and its input `x`. */
+export function sumOverPositions(context: LowerContext, x: BufferIndex, g: Conv2dGeometry): void {
+  const { limits } = context;
   const { batch, groups } = g;
   const plane = g.outHeight * g.outWidth;
   const taps = g.kernelHeight * g.kernelWidth;
@@ -40,29 +41,24 @@ export function lowerConv2dWeightGradient(context: LowerContext): void {
   const rows = g.outChannels / groups;
   const columns = channels * taps;
   const weightBytes = groups * rows * columns * 4;
-  const most = Math.max(
-    1,
-    Math.min(
-      Math.floor((batch * plane) / leastPositions),
-      Math.floor(Math.min(mostBytes, limits.maxStorageBufferBindingSize) / weightBytes),
-    ),
-  );
-  const tile = chooseTile(rows, columns, batch * plane, groups * most);
+  const size = { rows, columns, depth: batch * plane, copies: groups };
+  const limit = limits.maxStorageBufferBindingSize;
+  const { tile, slices: wanted } = chooseTiling(size, mostSlices(size.depth, weightBytes / 4, limit / 2));
   const tiles = [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)] as const;
-  const wanted = Math.min(most, Math.ceil((2 * busyWorkgroups) / (tiles[0] * tiles[1] * groups)));
-  const imageBytes = (Math.max(elements(dy), elements(x)) / batch) * 4;
-  const { images, pieces } = slicingOf(batch, wanted, imageBytes, limits.maxStorageBufferBindingSize);
+  const dyBytes = g.outChannels * plane * 4;
+  const xBytes = g.inChannels * g.inHeight * g.inWidth * 4;
+  const { images, pieces } = slicingOf(batch, wanted, Math.max(dyBytes, xBytes), limit);
   const blocks = Math.ceil(batch / images);
   const slices = blocks * pieces;
   const target = slices === 1 ? context.output(0) : context.temporary('partial sums', slices * weightBytes);
   context.step({
     kernel: 'conv2dWeightGradient',
-    constants: tile.constants,
+    constants: tileConstants(tile, { alongK: true, wide: false }, { alongK: true, wide: false }),
     units: blocks,
     bindings: [
-      { buffer: context.input(0), access: 'read', unitBytes: (images * elements(dy) * 4) / batch },
-      { buffer: context.input(1), access: 'read', unitBytes: (images * elements(x) * 4) / batch },
-      { buffer: target, access: 'write', unitBytes: pieces * weightBytes },
+      { buffer: context.input(0), access: 'read', unitBytes: images * dyBytes },
+      { buffer: x, access: 'read', unitBytes: images * xBytes },
+      { buffer: target, access: 'write', unitBytes: 0 },
     ],
     params: (count, first) => [
       rows,
@@ -70,6 +66,7 @@ export function lowerConv2dWeightGradient(context: LowerContext): void {
       Math.min(count * images, batch - first * images) * plane,
       ...tiles,
       groups,
+      first * pieces,
       count * pieces,
       pieces,
       images * plane,
@@ -92,7 +89,7 @@ export function lowerConv2dWeightGradient(context: LowerContext): void {
     ],
     workgroups: (count) => grid(tiles[0] * tiles[1] * groups * count * pieces, limits),
   });
-  if (slices > 1) context.preparation(sumSlices(context, target, slices, [weightBytes / 4, columns]));
+  if (slices > 1) context.preparation(sumSlices(context, target, slices, weightBytes / 4));
 }
 
 export function lowerConv2dBiasGradient(context: LowerContext): void {
@@ -109,5 +106,5 @@ export function lowerConv2dBiasGradient(context: LowerContext): void {
     params: (count) => [count * channels, plane],
     workgroups: (count) => grid(count * channels, context.limits),
   });
-  if (batch > 1) context.preparation(sumSlices(context, target, batch, [channels, channels]));
+  if (batch > 1) context.preparation(sumSlices(context, target, batch, channels));
 }

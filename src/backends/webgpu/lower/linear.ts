@@ -105,7 +105,7 @@ export function lowerLinearDataGradientVectors(context: LowerContext): void {
     params: (rows, first) => [rows, first, count, images, features, blocks, slices, Math.ceil(rows / slices)],
     workgroups: () => grid(blocks * slices, context.limits),
   });
-  if (slices > 1) context.preparation(sumSlices(context, target, slices, [length, depth]));
+  if (slices > 1) context.preparation(sumSlices(context, target, slices, length));
 }
 
 export function lowerLinearWeightGradient(context: LowerContext): void {
@@ -171,5 +171,5 @@ export function lowerLinearBiasGradient(context: LowerContext): void {
     ],
     workgroups: (count) => grid(blocks * count, context.limits),
   });
-  if (slices > 1) context.preparation(sumSlices(context, target, slices, [features, features]));
+  if (slices > 1) context.preparation(sumSlices(context, target, slices, features));
 }

@@ -1,9 +1,10 @@
 import { type BufferIndex, grid, type LowerContext, leastValue, type Step } from './program.js';
-import { chooseTile } from './tiles.js';
+import { chooseTiling, tileConstants } from './tiles.js';
 
-/** C[n][copy] = A[copy]·B[n][copy] (+ bias[copy][row], positive part) with A [rows × depth], B [depth × width]. */
+/** C[n][copy] = A[copy]·B[n][copy] (+ bias[copy][row], positive part) with A [rows × depth], or stored transposed, B [depth × width]. */
 export interface ImageProducts {
   readonly left: BufferIndex;
+  readonly leftTransposed: boolean;
   readonly right: BufferIndex;
   readonly product: BufferIndex;
   readonly bias?: BufferIndex;
@@ -13,25 +14,30 @@ export interface ImageProducts {
   readonly rows: number;
   readonly depth: number;
   readonly width: number;
+  /** Columns of C that are kept; all by default. */
+  readonly kept?: number;
 }
 
 export function multiplyImages({ limits }: LowerContext, p: ImageProducts): Step {
-  const tile = chooseTile(p.rows, p.batch * p.width, p.depth, p.copies);
-  const tilesOf = (count: number) => [Math.ceil(p.rows / tile.rows), Math.ceil((count * p.width) / tile.columns)];
+  const { rows, depth, width, copies, kept = width } = p;
+  const { tile } = chooseTiling({ rows, columns: p.batch * width, depth, copies });
+  const left = { alongK: !p.leftTransposed, wide: (p.leftTransposed ? rows : depth) % 4 === 0 };
+  const right = { alongK: false, wide: width % 4 === 0 };
+  const tilesOf = (count: number) => [Math.ceil(rows / tile.rows), Math.ceil((count * width) / tile.columns)];
   return {
     kernel: 'multiplyImages',
-    constants: { ...tile.constants, BIAS: p.bias !== undefined },
+    constants: { ...tileConstants(tile, left, right), BIAS: p.bias !== undefined },
     units: p.batch,
     bindings: [
       { buffer: p.left, access: 'read', unitBytes: 0 },
-      { buffer: p.right, access: 'read', unitBytes: p.copies * p.depth * p.width * 4 },
-      { buffer: p.product, access: 'write', unitBytes: p.copies * p.rows * p.width * 4 },
+      { buffer: p.right, access: 'read', unitBytes: copies * depth * width * 4 },
+      { buffer: p.product, access: 'write', unitBytes: copies * rows * kept * 4 },
       ...(p.bias === undefined ? [] : [{ buffer: p.bias, access: 'read' as const, unitBytes: 0 }]),
     ],
-    params: (count) => [p.rows, p.depth, p.width, p.copies, count * p.width, ...tilesOf(count), leastValue(p.relu)],
+    params: (count) => [rows, depth, width, kept, copies, count * width, ...tilesOf(count), leastValue(p.relu)],
     workgroups: (count) => {
       const [down, across] = tilesOf(count);
-      return grid(down * across * p.copies, limits);
+      return grid(down * across * copies, limits);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Products of two matrices, for ops that are such: kernels/lib/product.wgsl. */
 import { type BufferIndex, grid, type LowerContext, leastValue, type Step } from './program.js';
 import { type Affine, affineBindings, affineConstants, plain, sumSlices } from './sumSlices.js';
-import { busyWorkgroups, chooseTile } from './tiles.js';
+import { chooseTiling, type Layout, mostSlices, tileConstants } from './tiles.js';
 
 /** A matrix in the order of the product, or transposed. */
 export interface Matrix {
@@ -21,11 +21,6 @@ export interface Product {
   readonly columns: number;
   readonly affine?: Affine;
 }
-
-/** Depth that is worth a slice of its own. */
-const leastDepth = 256;
-/** Bytes that the slices' sums may take. */
-const mostBytes = 64 * 1024 * 1024;
 
 /** Bytes of one row, column or place in depth of A, B and C, 0 for those that every one of them needs whole. */
 function unitBytes(p: Product, sliced: boolean) {
@@ -52,17 +47,20 @@ function wayToCut(p: Product, sliced: boolean, limit: number): Way {
   return (['rows', 'columns', 'depth'] as const).find(does) ?? 'rows';
 }
 
+/** Units are blocks of so many rows, columns or places in depth, so that a dispatch begins where vectors do. */
+const block = 4;
+
+/** Read by fours where each of its lines in memory, along the depth or across it, has a whole number of them. */
+function layoutOf(alongK: boolean, depth: number, across: number): Layout {
+  return { alongK, wide: (alongK ? depth : across) % 4 === 0 };
+}
+
 export function multiply(context: LowerContext, p: Product): void {
   const { limits } = context;
   const { rows, depth, columns } = p;
   const limit = limits.maxStorageBufferBindingSize;
-  const most = Math.max(
-    1,
-    Math.min(Math.floor(depth / leastDepth), Math.floor(Math.min(mostBytes, limit) / (rows * columns * 4))),
-  );
-  const tile = chooseTile(rows, columns, depth, most);
-  const tiles = Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
-  const slices = Math.min(most, Math.ceil((2 * busyWorkgroups) / tiles));
+  const size = { rows, columns, depth, copies: 1 };
+  const { tile, slices } = chooseTiling(size, mostSlices(depth, rows * columns, limit));
   const target = slices === 1 ? context.output(0) : context.temporary('partial sums', slices * rows * columns * 4);
   const affine = p.affine ?? plain;
   const within = slices === 1 ? affine : plain;
@@ -71,39 +69,41 @@ export function multiply(context: LowerContext, p: Product): void {
   const strides = ({ transposed }: Matrix, along: number, across: number) => (transposed ? [1, along] : [across, 1]);
   const [leftRow, leftDepth] = strides(p.left, rows, depth);
   const [rightDepth, rightColumn] = strides(p.right, depth, columns);
-  const extents = (count: number): Record<Way, number> => ({ rows, columns, depth, [way]: count });
-  const tilesOf = (count: number): readonly [number, number] => {
-    const e = extents(count);
+  const whole = { rows, columns, depth }[way];
+  const extents = (blocks: number, first: number): Record<Way, number> => ({
+    ...{ rows, columns, depth },
+    [way]: Math.min(blocks * block, whole - first * block),
+  });
+  const tilesOf = (blocks: number, first = 0): readonly [number, number] => {
+    const e = extents(blocks, first);
     return [Math.ceil(e.rows / tile.rows), Math.ceil(e.columns / tile.columns)];
   };
   const step: Step = {
     kernel: p.kernel,
     constants: {
-      ...tile.constants,
-      A_ALONG_K: !p.left.transposed,
-      B_ALONG_K: p.right.transposed,
+      ...tileConstants(tile, layoutOf(!p.left.transposed, depth, rows), layoutOf(p.right.transposed, depth, columns)),
       INT16: p.right.elementBytes === 2,
       ...affineConstants(within),
     },
-    units: { rows, columns, depth }[way],
+    units: Math.ceil(whole / block),
     bindings: [
-      { buffer: p.left.buffer, access: 'read', unitBytes: units[0] },
-      { buffer: p.right.buffer, access: 'read', unitBytes: units[1] },
-      { buffer: target, access: 'write', unitBytes: units[2] },
+      { buffer: p.left.buffer, access: 'read', unitBytes: units[0] * block },
+      { buffer: p.right.buffer, access: 'read', unitBytes: units[1] * block },
+      { buffer: target, access: 'write', unitBytes: units[2] * block },
       ...affineBindings(within),
     ],
     params: (count, first) => {
-      const e = extents(count);
+      const e = extents(count, first);
       // A binding that is cut begins at the first unit; in the others it lies so many elements on.
-      const start = { rows: 0, columns: 0, depth: 0, [way]: first };
+      const start = { rows: 0, columns: 0, depth: 0, [way]: first * block };
       const offset = (bytes: number, elements: number): number => (bytes > 0 ? 0 : elements);
       return [
         e.rows,
         e.columns,
         e.depth,
-        ...tilesOf(count),
+        ...tilesOf(count, first),
         slices,
-        Math.ceil(e.depth / slices),
+        Math.ceil(e.depth / slices / block) * block,
         leftRow,
         leftDepth,
         offset(units[0], start.rows * leftRow + start.depth * leftDepth),
@@ -124,5 +124,5 @@ export function multiply(context: LowerContext, p: Product): void {
     },
   };
   context.step(step);
-  if (slices > 1) context.preparation(sumSlices(context, target, slices, [rows * columns, columns], affine));
+  if (slices > 1) context.preparation(sumSlices(context, target, slices, rows * columns, [columns, 1], affine));
 }

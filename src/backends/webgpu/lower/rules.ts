@@ -7,7 +7,7 @@ import { lowerConv2d, lowerConv2dDataGradient, lowerConvTranspose2d } from './co
 import { lowerConv2dBiasGradient, lowerConv2dWeightGradient } from './conv2dParameters.js';
 import { lowerDropout } from './dropout.js';
 import { elementwise } from './elementwise.js';
-import { im2colApplies, lowerIm2col } from './im2col.js';
+import { im2colApplies, lowerCol2im, lowerIm2col, lowerIm2colWeightGradient } from './im2col.js';
 import {
   fewImages,
   lowerLinear,
@@ -37,7 +37,7 @@ import { lowerAdam, lowerSgd } from './optimizers.js';
 import { lowerConcat, lowerSplit, lowerSplitGradient } from './pieces.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
 import type { Limits, LowerContext, LowerRule } from './program.js';
-import { lowerWinograd, winogradApplies } from './winograd.js';
+import { lowerWinograd, winogradApplies, winogradPreferred } from './winograd.js';
 
 export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'limits'>;
 
@@ -51,20 +51,27 @@ export interface Algorithm {
   readonly preferred?: (shapes: Shapes) => boolean;
 }
 
-/** Legal algorithms of each op. */
-const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
+/** All algorithms of each op. */
+export const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   conv2d: [
     { name: 'implicitGemm', lower: lowerConv2d },
     { name: 'im2col', lower: lowerIm2col, applies: im2colApplies },
-    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies },
+    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies, preferred: winogradPreferred },
   ],
   conv2dDataGradient: [
     { name: 'implicitGemm', lower: lowerConv2dDataGradient },
-    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies },
+    { name: 'im2col', lower: lowerCol2im, applies: im2colApplies },
+    { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies, preferred: winogradPreferred },
   ],
-  conv2dWeightGradient: [{ name: 'implicitGemm', lower: lowerConv2dWeightGradient }],
+  conv2dWeightGradient: [
+    { name: 'implicitGemm', lower: lowerConv2dWeightGradient },
+    { name: 'im2col', lower: lowerIm2colWeightGradient, applies: im2colApplies },
+  ],
   conv2dBiasGradient: [{ name: 'tree', lower: lowerConv2dBiasGradient }],
-  convTranspose2d: [{ name: 'implicitGemm', lower: lowerConvTranspose2d }],
+  convTranspose2d: [
+    { name: 'implicitGemm', lower: lowerConvTranspose2d },
+    { name: 'im2col', lower: lowerCol2im, applies: im2colApplies },
+  ],
   linear: [
     { name: 'gemv', lower: lowerLinearVectors, applies: fewImages },
     { name: 'gemm', lower: lowerLinear },

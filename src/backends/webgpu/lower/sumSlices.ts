@@ -1,6 +1,6 @@
 import { type BufferIndex, grid, type LowerContext, leastValue, type Step, type StepBinding } from './program.js';
 
-/** What is done to a sum for its output feature, the last dimension of the result: kernels/lib/affine.wgsl. */
+/** What is done to a sum for its output feature: kernels/lib/affine.wgsl. */
 export interface Affine {
   readonly scale?: BufferIndex;
   readonly bias?: BufferIndex;
@@ -18,12 +18,16 @@ export function affineBindings({ scale, bias }: Affine): readonly StepBinding[] 
   return given.map((buffer) => ({ buffer, access: 'read', unitBytes: 0 }));
 }
 
-/** Adds up `slices` arrays of the size of the output, float32 each, in their order. */
+/**
+ * Adds up `slices` arrays of `count` float32, the size of the output, in their order. Of its features each has `run` elements one after
+ * another.
+ */
 export function sumSlices(
   context: LowerContext,
   partial: BufferIndex,
   slices: number,
-  [count, columns]: readonly [number, number],
+  count: number,
+  [features, run]: readonly [number, number] = [1, 1],
   affine: Affine = plain,
 ): Step {
   return {
@@ -35,7 +39,7 @@ export function sumSlices(
       { buffer: context.output(0), access: 'write', unitBytes: 0 },
       ...affineBindings(affine),
     ],
-    params: () => [count, slices, columns, leastValue(affine.relu)],
+    params: () => [count, slices, features, run, leastValue(affine.relu)],
     workgroups: () => grid(Math.ceil(count / 64), context.limits),
   };
 }

@@ -10,6 +10,7 @@ import { imagesFit } from './im2col.js';
 import { multiplyImages } from './multiplyImages.js';
 import { grid, type LowerContext, leastValue } from './program.js';
 import type { Shapes } from './rules.js';
+import { chooseTiling, mostSlices, timeOfPass } from './tiles.js';
 
 const { outputs: tileOutputs, size, output } = winograds.winograd43;
 const positions = size * size;
@@ -88,7 +89,8 @@ function backward(g: Conv2dGeometry): Convolution {
 
 function tilesOf({ destinationSize: [height, width] }: Convolution) {
   const lineTiles = Math.ceil(width / tileOutputs);
-  return { lineTiles, planeTiles: Math.ceil(height / tileOutputs) * lineTiles };
+  // As many as can be read by fours: tiles below the last line give nothing.
+  return { lineTiles, planeTiles: Math.ceil((Math.ceil(height / tileOutputs) * lineTiles) / 4) * 4 };
 }
 
 export function winogradApplies(shapes: Shapes): boolean {
@@ -100,6 +102,24 @@ export function winogradApplies(shapes: Shapes): boolean {
     imagesFit(c.batch, elements * Math.max(c.channels, c.rows), shapes.limits) &&
     filterBytes <= shapes.limits.maxStorageBufferBindingSize
   );
+}
+
+/**
+ * Whether that should be faster than the implicit product, transforms of tiles and products counted. Filters are transformed once for
+ * many runs, or for a training step, where the batch makes that little.
+ */
+export function winogradPreferred(shapes: Shapes): boolean {
+  const c = convolutionOf(shapes);
+  if (!c) return false;
+  const { batch, groups, channels, rows } = c;
+  const [height, width] = c.destinationSize;
+  const { planeTiles } = tilesOf(c);
+  const plain = { rows, columns: batch * height * width, depth: 9 * channels, copies: groups };
+  const most = mostSlices(plain.depth, groups * rows * plain.columns, shapes.limits.maxStorageBufferBindingSize);
+  const product = chooseTiling({ rows, columns: batch * planeTiles, depth: channels, copies: positions * groups });
+  const transformed = positions * groups * batch * planeTiles;
+  const time = timeOfPass(transformed * channels) + product.time + timeOfPass(transformed * rows);
+  return time < chooseTiling(plain, most).time;
 }
 
 export function lowerWinograd(context: LowerContext): void {
@@ -135,6 +155,7 @@ export function lowerWinograd(context: LowerContext): void {
 
   const multiply = multiplyImages(context, {
     left: filters,
+    leftTransposed: false,
     right: transformed,
     product: products,
     relu: false,
