@@ -65,16 +65,18 @@ t.test('the page says what is here, and why something is not', async (t) => {
 t.test('training steps in a page follow those in Node', async (t) => {
   const node = await train({ library, options: { backend: 'wasm', threads: 2 }, steps });
   t.ok(node.losses.length === steps && node.losses.every(Number.isFinite), `${node.losses}`);
-  const threads = await trainIn(withHeaders, { backend: 'wasm', threads: 2 }, steps);
+  const [threads, single, ...gpu] = await Promise.all([
+    trainIn(withHeaders, { backend: 'wasm', threads: 2 }, steps),
+    trainIn(withoutHeaders, { backend: 'wasm' }, steps),
+    trainIn(withHeaders, { backend: 'webgpu' }, steps),
+    trainIn(withoutHeaders, { backend: 'webgpu' }, steps),
+  ]);
   t.same(threads, node, 'WASM with threads: the same bits');
-  const single = await trainIn(withoutHeaders, { backend: 'wasm' }, steps);
   t.same(single, node, 'WASM without: the same bits');
-  for (const page of [withHeaders, withoutHeaders]) {
-    expectClose(t, await trainIn(page, { backend: 'webgpu' }, steps), node);
-  }
+  for (const figures of gpu) expectClose(t, figures, node);
 });
 
-/** DESIGN's tolerances for whole networks. */
+/** Tolerances for whole networks: those of the golden runs. */
 function expectClose(t: Test, found: Figures, wanted: Figures): void {
   t.ok(maxRelative(found.logits, wanted.logits) <= 1e-5, 'WebGPU: logits');
   t.ok(maxRelative(found.losses, wanted.losses) <= 1e-5, `WebGPU: losses ${found.losses} and ${wanted.losses}`);
