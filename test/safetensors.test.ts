@@ -2,7 +2,7 @@ import { readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import t from 'tap';
 import { ArgumentError, FileError } from '../src/errors.js';
-import { writeAtomically } from '../src/formats/atomicFile.js';
+import { writeAtomically } from '../src/atomicFile.js';
 import { openSafetensors, parseSafetensors, safetensorsChunks, writeSafetensors } from '../src/formats/safetensors.js';
 
 const tensors = [
