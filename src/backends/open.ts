@@ -78,6 +78,23 @@ async function openPlain(options: BackendOptions): Promise<Backend> {
   }
 }
 
+/**
+ * What there is to compare on this machine: WebAssembly, and the backends that have a hardware adapter here; of the others, why not.
+ */
+export async function backendsHere(): Promise<{
+  readonly found: readonly BackendName[];
+  readonly absent: readonly { readonly backend: BackendName; readonly reason: string }[];
+}> {
+  const { openWebGpuBackend } = await import('./webgpu/index.js');
+  try {
+    await (await openWebGpuBackend({ hardware: true })).close();
+    return { found: ['wasm', 'webgpu'], absent: [] };
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    return { found: ['wasm'], absent: [{ backend: 'webgpu', reason: error.message }] };
+  }
+}
+
 /** The backend that the other options speak of, if any. */
 function implied({ device, threads, simd, sharedMemory }: BackendOptions): BackendName | undefined {
   if (device) return 'webgpu';
