@@ -38,6 +38,10 @@ export interface BenchmarkOptions {
   /** Forces algorithms: node name or op name → algorithm name. */
   readonly algorithms?: OwnSetting['algorithms'];
   readonly peers: readonly Peer[];
+  /** Backends that were looked for and are not to be had here, and why: for the report. */
+  readonly absent?: readonly { readonly backend: BackendName; readonly reason: string }[];
+  /** Autotuning of backends on an adapter: see `BackendOptions`. */
+  readonly tune?: boolean;
   /** Modes whose peak memory is measured. */
   readonly memoryModes: readonly Mode[];
   /** [M, C, H, W], preprocessed; noise by default. */
@@ -45,6 +49,9 @@ export interface BenchmarkOptions {
   readonly sampling?: SamplerOptions;
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
+
+/** Runs that are submitted one behind the other: as many as fit into the budget, within limits. */
+const flights = { budgetMs: 1500, least: 2, most: 50 };
 
 /** One mode of one implementation, sampled. */
 interface Measured {
@@ -70,7 +77,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Report> {
       await benchmark.compareThreads(batch, teams);
     }
     await benchmark.measureOpenings(options.batches[0], teams[0]);
-    return benchmark.report(networks);
+    return await benchmark.report(networks);
   } finally {
     await files?.remove();
     for (const network of networks) await network.close();
@@ -79,7 +86,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Report> {
 
 /** Opens a team, adding its networks to all those that are to be closed. */
 async function openTeam(
-  { model, backends, simd, linearWeights, algorithms, batches, onProgress }: BenchmarkOptions,
+  { model, backends, simd, linearWeights, algorithms, tune, batches, onProgress }: BenchmarkOptions,
   threads: number | undefined,
   networks: TandemNetwork[],
 ): Promise<Team> {
@@ -87,7 +94,7 @@ async function openTeam(
   const ways: readonly OwnSetting['linearWeights'][] = linearWeights === 'int16' ? ['float32', 'int16'] : ['float32'];
   const settings = backends.flatMap((backend) =>
     (simd ?? [undefined]).flatMap((level) =>
-      ways.map((way) => ({ backend, simd: level, linearWeights: way, algorithms })),
+      ways.map((way) => ({ backend, simd: level, linearWeights: way, algorithms, tune })),
     ),
   );
   for (const setting of settings) {
@@ -129,7 +136,7 @@ class Benchmark {
     const workload = workloadOf(model, batch, images);
     const own = team.map((network) => network.at(workload));
     if (this.coldStart.length === 0) await this.startCold(team, workload);
-    const peers = await this.openPeers(workload, team[0].info.threads);
+    const peers = await this.openPeers(workload, own);
     const everyone: readonly Implementation[] = [...own, ...peers];
     try {
       await this.compareLogits(everyone, batch);
@@ -141,12 +148,11 @@ class Benchmark {
         const peaksAfter = await this.corePeaks(own, taking);
         const memory = await this.peakMemory(taking, mode, batch);
         for (const [i, each] of measured.entries()) {
-          const result = this.resultOf(each, [peaksBefore[i], peaksAfter[i]]);
+          const result = this.resultOf(each, peaksBefore[i], peaksAfter[i]);
           const { threads } = each.implementation;
-          const layers = profiles[i]?.map((profile) =>
-            layerTiming(profile, threads, Math.max(...result.corePeaksGflops)),
-          );
-          this.results.push({ ...result, peakRssMB: memory[i], layers });
+          const peak = result.corePeaksGflops && Math.max(...result.corePeaksGflops);
+          const layers = profiles[i]?.map((profile) => layerTiming(profile, threads, peak));
+          this.results.push({ ...result, ...(await this.onAdapter(each)), peakRssMB: memory[i], layers });
         }
         this.compare(measured);
         for (const ours of own) await ours.close();
@@ -169,8 +175,9 @@ class Benchmark {
     }
   }
 
-  report(networks: readonly TandemNetwork[]): Report {
-    const peaks = this.results.flatMap(({ corePeaksGflops }) => corePeaksGflops);
+  async report(networks: readonly TandemNetwork[]): Promise<Report> {
+    const peaks = this.results.flatMap(({ corePeaksGflops = [] }) => corePeaksGflops);
+    if (peaks.length === 0) peaks.push(await corePeak(networks[0].info));
     return {
       machine: describeMachine(
         networks.map(({ info }) => info),
@@ -184,7 +191,13 @@ class Benchmark {
       agreement: this.agreement,
       coldStart: this.coldStart,
       openings: this.openings,
-      missing: [...this.missing].map(([implementation, reason]) => ({ implementation, reason })),
+      missing: [
+        ...(this.options.absent ?? []).map(({ backend, reason }) => ({
+          implementation: `tandem (${backend})`,
+          reason,
+        })),
+        ...[...this.missing].map(([implementation, reason]) => ({ implementation, reason })),
+      ],
     };
   }
 
@@ -216,10 +229,12 @@ class Benchmark {
   }
 
   /** All at once: most of it is waiting for files and for other processes. */
-  private async openPeers(workload: Workload, threads: number): Promise<Implementation[]> {
+  private async openPeers(workload: Workload, own: readonly Tandem[]): Promise<Implementation[]> {
+    const [{ threads }] = own;
+    const beside = ({ onAdapter = false }: Peer) => own.some((ours) => ours.onAdapter === onAdapter);
     const { model, onProgress } = this.options;
     const { batch } = workload;
-    const candidates = this.options.peers.filter(({ name }) => !this.missing.has(name));
+    const candidates = this.options.peers.filter((peer) => beside(peer) && !this.missing.has(peer.name));
     if (candidates.length > 0)
       onProgress?.(0, 1, `batch ${batch}: opening ${candidates.map(({ name }) => name).join(', ')}`);
     const openings = await Promise.allSettled(
@@ -302,10 +317,14 @@ class Benchmark {
   }
 
   /** The peak of one core for each of those that take part: by our own instructions, and for peers by those of our first. */
-  private async corePeaks(own: readonly Tandem[], taking: readonly Implementation[]): Promise<number[]> {
+  private async corePeaks(own: readonly Tandem[], taking: readonly Implementation[]): Promise<(number | undefined)[]> {
     const peaks = new Map<string, number>();
-    for (const { info } of own) if (!peaks.has(info.simd)) peaks.set(info.simd, await corePeak(info));
-    return taking.map((each) => peaks.get((each instanceof Tandem ? each : own[0]).info.simd) as number);
+    const onCores = own.filter(({ onAdapter }) => !onAdapter);
+    for (const { info } of onCores) if (!peaks.has(info.simd)) peaks.set(info.simd, await corePeak(info));
+    return taking.map((each) => {
+      if (each.onAdapter || onCores.length === 0) return undefined;
+      return peaks.get((each instanceof Tandem ? each : onCores[0]).info.simd);
+    });
   }
 
   private compare(measured: readonly Measured[]): void {
@@ -317,7 +336,24 @@ class Benchmark {
     }
   }
 
-  private resultOf({ implementation, subject, sampled }: Measured, corePeaksGflops: [number, number]): Result {
+  /** What only those on an adapter have: time by its own clock, and runs that are submitted one behind the other. */
+  private async onAdapter({ implementation, subject, sampled }: Measured): Promise<Partial<Result>> {
+    const { mode, batch } = subject;
+    // 'backward' is a part of a run: nothing can be submitted behind it.
+    if (!implementation.onAdapter || mode === 'backward') return {};
+    const gpuMs = await implementation.deviceMs?.(mode, sampled.medianMs);
+    if (!implementation.inFlight) return { gpuMs };
+    const { least, most, budgetMs } = flights;
+    const runs = Math.max(least, Math.min(most, Math.floor(budgetMs / sampled.medianMs)));
+    const ms = await implementation.inFlight(mode, runs);
+    return { gpuMs, inFlight: { runs, ms, imagesPerSecond: (batch / ms) * 1000 } };
+  }
+
+  private resultOf(
+    { implementation, subject, sampled }: Measured,
+    before: number | undefined,
+    after: number | undefined,
+  ): Result {
     const { medianMs, minMs, marginOfErrorPercent, samplesMs } = sampled;
     const { batch, mode, threads } = subject;
     const gflops = flopsOf(this.options.model, batch, mode) / medianMs / 1e6;
@@ -331,8 +367,11 @@ class Benchmark {
       samplesMs,
       imagesPerSecond: (batch / medianMs) * 1000,
       gflops,
-      corePeaksGflops,
-      percentOfPeak: (gflops / (threads * Math.max(...corePeaksGflops))) * 100,
+      ...(before !== undefined &&
+        after !== undefined && {
+          corePeaksGflops: [before, after] as const,
+          percentOfPeak: (gflops / (threads * Math.max(before, after))) * 100,
+        }),
     };
   }
 
@@ -351,6 +390,8 @@ class Benchmark {
     const work = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         const [i, each] = next;
+        // What a peer takes of an adapter's memory does not show in the process.
+        if (each.onAdapter && !(each instanceof Tandem)) continue;
         const task = {
           implementation: each.name,
           model: { name: model.name, options: model.options },

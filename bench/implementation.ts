@@ -22,6 +22,8 @@ export interface Implementation {
   readonly variant?: string;
   /** Whether it stores weights at a loss: its logits are held to a bound of their own, and called lossy. */
   readonly lossy?: boolean;
+  /** Whether it computes on a graphics adapter: the peak of a core says nothing of it. */
+  readonly onAdapter?: boolean;
   /** Threads that it really has. */
   readonly threads: number;
   readonly modes: readonly Mode[];
@@ -29,6 +31,15 @@ export interface Implementation {
    * Runs once on input `index` of the workload. Resolves to milliseconds when it timed itself, else to undefined.
    */
   run(mode: Mode, index: number): Promise<number | undefined>;
+  /**
+   * Of those on an adapter that can: milliseconds of one run by the adapter's own clock, without copying in and out and without what the
+   * host does beside it.
+   *
+   * @param runMs about what a run takes
+   */
+  deviceMs?(mode: Mode, runMs: number): Promise<number | undefined>;
+  /** Of those on an adapter: milliseconds of each of `count` runs that are all submitted before any of them is waited for. */
+  inFlight?(mode: Mode, count: number): Promise<number>;
   /** [N, classes] of input `index`. */
   logits(index: number): Promise<Float32Array>;
   /** Peak resident bytes, for those that do not compute in this process. */
@@ -47,6 +58,8 @@ export interface PeerSetting {
 
 export interface Peer {
   readonly name: string;
+  /** Whether it computes on a graphics adapter: it is measured where one of ours does. */
+  readonly onAdapter?: boolean;
   /** Rejects with a `MissingPeer` when it is not installed. */
   open(setting: PeerSetting): Promise<Implementation>;
 }

@@ -9,8 +9,8 @@ export interface LayerWork {
   readonly ms: number;
   /** By the direct-convolution count, whatever the algorithm. */
   readonly gflops: number;
-  /** Of as many cores as there are threads. */
-  readonly percentOfPeak: number;
+  /** Of as many cores as there are threads; absent on an adapter. */
+  readonly percentOfPeak?: number;
   /** That must be read or written at least once. */
   readonly bytes: number;
   readonly gbPerSecond: number;
@@ -29,8 +29,8 @@ export interface LayerTiming extends LayerWork {
   readonly ops: readonly LayerWork[];
 }
 
-/** @param peak GFLOP/s of one core */
-export function layerTiming(profile: LayerProfile, threads: number, peak: number): LayerTiming {
+/** @param peak GFLOP/s of one core; none on an adapter */
+export function layerTiming(profile: LayerProfile, threads: number, peak: number | undefined): LayerTiming {
   return {
     name: profile.name,
     phase: profile.phase,
@@ -39,14 +39,15 @@ export function layerTiming(profile: LayerProfile, threads: number, peak: number
   };
 }
 
-function workOf(profile: StepsProfile, threads: number, peak: number): LayerWork {
+function workOf(profile: StepsProfile, threads: number, peak: number | undefined): LayerWork {
   const { op, algorithm, ms, flops, bytes, product } = profile;
   const gflops = flops / ms / 1e6;
+  const work = { op, algorithm, ms, gflops, bytes, gbPerSecond: bytes / ms / 1e6 };
+  if (peak === undefined) return work;
   const percentOfPeak = (gflops / (threads * peak)) * 100;
-  const work = { op, algorithm, ms, gflops, percentOfPeak, bytes, gbPerSecond: bytes / ms / 1e6 };
-  if (!product) return work;
+  if (!product) return { ...work, percentOfPeak };
   const gemmGflops = (2 * product.multiplyAdds) / product.ms / 1e6;
-  return { ...work, gemmMs: product.ms, gemmGflops, gemmPercentOfPeak: (gemmGflops / peak) * 100 };
+  return { ...work, percentOfPeak, gemmMs: product.ms, gemmGflops, gemmPercentOfPeak: (gemmGflops / peak) * 100 };
 }
 
 const phases = ['forward', 'backward', 'update'] as const;
@@ -127,7 +128,8 @@ export function phaseTotals({ rows }: LayerTable): { phase: Phase; work: Omit<La
     const ms = sum((layer) => layer.ms);
     const gflops = sum((layer) => layer.gflops * layer.ms) / ms;
     const bytes = sum((layer) => layer.bytes);
-    const percentOfPeak = sum((layer) => layer.percentOfPeak * layer.ms) / ms;
-    return [{ phase, work: { ms, gflops, percentOfPeak, bytes, gbPerSecond: bytes / ms / 1e6 } }];
+    const work = { ms, gflops, bytes, gbPerSecond: bytes / ms / 1e6 };
+    if (layers[0].percentOfPeak === undefined) return [{ phase, work }];
+    return [{ phase, work: { ...work, percentOfPeak: sum((layer) => (layer.percentOfPeak ?? 0) * layer.ms) / ms } }];
   });
 }

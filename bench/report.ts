@@ -42,10 +42,17 @@ export interface Result extends Subject {
   readonly samplesMs: readonly number[];
   readonly imagesPerSecond: number;
   readonly gflops: number;
-  /** The peak of one core as it was before and after this was measured, layers included. The larger counts. */
-  readonly corePeaksGflops: readonly [before: number, after: number];
+  /** Milliseconds of one run by the adapter's clock: the sum of its kernels. Of those on an adapter that tell. */
+  readonly gpuMs?: number;
+  /** Runs submitted one behind the other, none waited for before the last: milliseconds of each. Of those on an adapter. */
+  readonly inFlight?: { readonly runs: number; readonly ms: number; readonly imagesPerSecond: number };
+  /**
+   * The peak of one core as it was before and after this was measured, layers included. The larger counts. Absent of those on an adapter, and
+   * so is the share.
+   */
+  readonly corePeaksGflops?: readonly [before: number, after: number];
   /** Of as many cores as there are threads, with the engine's vectors; native code with wider ones can exceed it. */
-  readonly percentOfPeak: number;
+  readonly percentOfPeak?: number;
   /** Peak resident memory (10⁶ bytes) of a process that does two such runs and nothing else; where it was asked for. */
   readonly peakRssMB?: number;
   readonly layers?: readonly LayerTiming[];

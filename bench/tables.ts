@@ -49,11 +49,13 @@ export function mainTables(report: Report): Table[] {
 }
 
 function results({ results, ratios }: Report): Table {
+  const onAdapter = results.some(({ inFlight }) => inFlight !== undefined);
   const withMemory = results.some(({ peakRssMB }) => peakRssMB !== undefined);
   return {
     columns: [
       ...[left('implementation'), left('mode'), right('batch'), right('threads'), right('median ms'), right('±')],
       ...[right('img/s'), right('GFLOP/s'), right('% of peak'), right('time / ours'), right('rounds')],
+      ...(onAdapter ? [right('GPU ms'), right('ms in flight'), right('img/s in flight')] : []),
       ...(withMemory ? [right('peak MB')] : []),
     ],
     rows: results.map((result) => [
@@ -61,14 +63,26 @@ function results({ results, ratios }: Report): Table {
       ...[formatSignificant(result.medianMs), `${result.marginOfErrorPercent.toFixed(1)} %`],
       ...[formatSignificant(result.imagesPerSecond), formatSignificant(result.gflops), percent(result.percentOfPeak)],
       ...[ratioOf(result, ratios), String(result.rounds)],
+      ...(onAdapter ? deviceCells(result) : []),
       ...(withMemory ? [result.peakRssMB?.toFixed(0) ?? ''] : []),
     ]),
   };
 }
 
+function deviceCells({ gpuMs, inFlight }: Result): string[] {
+  return [gpuMs, inFlight?.ms, inFlight?.imagesPerSecond].map((figure) =>
+    figure === undefined ? '' : formatSignificant(figure),
+  );
+}
+
 export function nameOf({ implementation, backend, variant, version }: Subject & { readonly version?: string }): string {
-  if (version !== undefined) return `${implementation} ${version}`;
+  if (version !== undefined) return peerName({ implementation: `${implementation} ${version}`, backend });
   return `${implementation} (${variant === undefined ? backend : `${backend}, ${variant}`})`;
+}
+
+/** A peer that has two ways to compute is told apart by the one that is not its usual one. */
+function peerName({ implementation, backend }: Pick<Subject, 'implementation' | 'backend'>): string {
+  return ['cpu', 'wasm'].includes(backend) ? implementation : `${implementation} (${backend})`;
 }
 
 /** How much longer it took than the first of our own; nothing for that one itself. */
@@ -100,7 +114,7 @@ function memory({ comparisons, results }: Report): Table {
 
 /** A row for each of our own, a column for each peer. */
 function acrossPeers(title: string, ratios: readonly Ratio[], figure: (ratio: Ratio) => string): Table {
-  const peers = [...new Set(ratios.map(({ to }) => to.implementation))];
+  const peers = [...new Set(ratios.map(({ to }) => peerName(to)))];
   const ours = ratios.map(({ of }) => of).filter((of, i, all) => all.findIndex((o) => sameSubject(o, of)) === i);
   return {
     title,
@@ -108,7 +122,7 @@ function acrossPeers(title: string, ratios: readonly Ratio[], figure: (ratio: Ra
     rows: ours.map((own) => [
       ...[nameOf(own), own.mode, String(own.batch), String(own.threads)],
       ...peers.map((peer) => {
-        const ratio = ratios.find(({ of, to }) => sameSubject(of, own) && to.implementation === peer);
+        const ratio = ratios.find(({ of, to }) => sameSubject(of, own) && peerName(to) === peer);
         return ratio ? figure(ratio) : '';
       }),
     ]),
@@ -150,39 +164,47 @@ export function tablesOfLayers(report: Report): Table[] {
   return layerTables(report.results).map((table) => ({
     title: layerTitle(table),
     columns: [
-      ...[left('layer'), left('phase'), left('op'), left('algorithm'), right('ms'), right('share')],
-      ...[right('GFLOP/s'), right('% of peak'), right('in GEMM'), right('GEMM GFLOP/s'), right('% of peak')],
+      ...[left('layer'), left('phase'), left('op'), left('algorithm'), right('ms'), right('share'), right('GFLOP/s')],
+      ...(ofCores(table) ? [right('% of peak'), right('in GEMM'), right('GEMM GFLOP/s'), right('% of peak')] : []),
       ...[right('MB'), right('GB/s')],
     ],
     rows: layerLines(table.rows).map((line) => [
       ...[line.name, line.phase, line.op, line.algorithm],
-      ...workCells(line, table.totalMs),
+      ...workCells(line, table),
     ]),
-    totals: phaseTotals(table).map(({ phase, work }) => ['total', phase, '', '', ...workCells(work, table.totalMs)]),
+    totals: phaseTotals(table).map(({ phase, work }) => ['total', phase, '', '', ...workCells(work, table)]),
   }));
 }
 
 export function layerTitle({ result }: LayerTable): string {
   const { model, batch, threads, corePeaksGflops } = result;
+  const what = `${nameOf(result)}, ${model}, batch ${batch}`;
+  if (!corePeaksGflops) return `${what}; times by the adapter's clock`;
   const [before, after] = corePeaksGflops.map((peak) => peak.toFixed(1));
   const peak = `peak of one core ${before} GFLOP/s before, ${after} after`;
-  return `${nameOf(result)}, ${model}, batch ${batch}, ${threads} ${threads === 1 ? 'thread' : 'threads'}; ${peak}`;
+  return `${what}, ${threads} ${threads === 1 ? 'thread' : 'threads'}; ${peak}`;
 }
 
-function workCells(work: Omit<LayerWork, 'op' | 'algorithm'>, totalMs: number): string[] {
+/** Whether the table is of what cores did, whose peak is known. */
+function ofCores({ result }: LayerTable): boolean {
+  return result.corePeaksGflops !== undefined;
+}
+
+function workCells(work: Omit<LayerWork, 'op' | 'algorithm'>, table: LayerTable): string[] {
   const { ms, gflops, percentOfPeak, gemmMs, gemmGflops, gemmPercentOfPeak, bytes, gbPerSecond } = work;
-  const gemm = [
+  const ofPeak = [
+    percent(percentOfPeak),
     gemmMs && percent((gemmMs / ms) * 100),
     gemmGflops?.toFixed(1),
     gemmPercentOfPeak && percent(gemmPercentOfPeak),
   ];
   return [
-    ...[ms.toFixed(2), `${((ms / totalMs) * 100).toFixed(1)} %`, formatSignificant(gflops), percent(percentOfPeak)],
-    ...gemm.map((cell) => cell || ''),
+    ...[ms.toFixed(ms < 1 ? 3 : 2), `${((ms / table.totalMs) * 100).toFixed(1)} %`, formatSignificant(gflops)],
+    ...(ofCores(table) ? ofPeak.map((cell) => cell || '') : []),
     ...[formatSignificant(bytes / 1e6), formatSignificant(gbPerSecond)],
   ];
 }
 
-function percent(value: number): string {
-  return `${value.toFixed(0)} %`;
+function percent(value: number | undefined): string {
+  return value === undefined ? '' : `${value.toFixed(0)} %`;
 }

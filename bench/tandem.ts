@@ -22,6 +22,8 @@ export interface OwnSetting {
   readonly linearWeights?: NetworkOptions['linearWeights'];
   /** Forces algorithms: node name or op name → algorithm name. */
   readonly algorithms?: Readonly<Record<string, string>>;
+  /** Autotuning: see `BackendOptions`. */
+  readonly tune?: boolean;
 }
 
 export interface TandemSetting extends OwnSetting {
@@ -55,9 +57,9 @@ export class TandemNetwork {
 
   /** Opens the engine and makes the network, timing both. */
   static async open({ model, threads, weights, ...setting }: TandemSetting): Promise<TandemNetwork> {
-    const { backend, simd, linearWeights, algorithms } = setting;
+    const { backend, simd, linearWeights, algorithms, tune } = setting;
     const start = performance.now();
-    const engine = await openEngine({ backend, threads, simd });
+    const engine = await openEngine({ backend, threads, simd, tune });
     try {
       const opened = performance.now();
       // With learning rate 0 a step does all its arithmetic and leaves the weights as they are: every round, every mode and
@@ -154,6 +156,22 @@ export class Tandem implements Implementation {
         await (await this.network.step(images, labels)).loss;
         return undefined;
     }
+  }
+
+  get onAdapter(): boolean {
+    return this.info.adapter !== undefined;
+  }
+
+  /** The sum of the layers, of which none overlaps another. */
+  async deviceMs(mode: Mode, runMs: number): Promise<number | undefined> {
+    if (!this.onAdapter) return undefined;
+    return (await this.layers(mode, runMs)).reduce((sum, { ms }) => sum + ms, 0);
+  }
+
+  async inFlight(mode: Mode, count: number): Promise<number> {
+    const start = performance.now();
+    await Promise.all(Array.from({ length: count }, (_, i) => this.run(mode, i % this.workload.inputs.length)));
+    return (performance.now() - start) / count;
   }
 
   async logits(index: number): Promise<Float32Array> {

@@ -13,6 +13,7 @@ export type {
   TypedArray,
 } from './backends/backend.js';
 export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
+export type { TuneOptions } from './backends/tune.js';
 export { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';

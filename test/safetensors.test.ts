@@ -1,8 +1,8 @@
 import { readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import { writeAtomically } from '../src/atomicFile.js';
 import { ArgumentError, FileError } from '../src/errors.js';
-import { writeAtomically } from '../src/formats/atomicFile.js';
 import { openSafetensors, parseSafetensors, safetensorsChunks, writeSafetensors } from '../src/formats/safetensors.js';
 
 const tensors = [

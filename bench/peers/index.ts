@@ -1,11 +1,15 @@
 import type { Peer } from '../implementation.js';
 import { openOnnxruntimeNode } from './onnxruntimeNode.js';
-import { openOnnxruntimeWeb } from './onnxruntimeWeb.js';
-import { openPytorch } from './pytorch.js';
+import { openOnnxruntimeWeb, openOnnxruntimeWebGpu } from './onnxruntimeWeb.js';
+import { openPytorch, openPytorchCuda } from './pytorch.js';
+import { openTfjsWebGpu } from './tfjsWebGpu.js';
 
-/** The peers that compute on the CPU, as we do. */
+/** Those that compute on the CPU, and those on a graphics adapter: each beside ours that do so. */
 export const peers: readonly Peer[] = [
   { name: 'onnxruntime-node', open: openOnnxruntimeNode },
   { name: 'onnxruntime-web', open: openOnnxruntimeWeb },
   { name: 'pytorch', open: openPytorch },
+  { name: 'tfjs-webgpu', onAdapter: true, open: openTfjsWebGpu },
+  { name: 'onnxruntime-web (webgpu)', onAdapter: true, open: openOnnxruntimeWebGpu },
+  { name: 'pytorch (cuda)', onAdapter: true, open: openPytorchCuda },
 ];

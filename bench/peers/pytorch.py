@@ -3,10 +3,15 @@
 Speaks JSON lines: one command on stdin, one answer on stdout. The network comes as the engine's own graph (ops,
 attributes, value ids) and its weights as safetensors, so that nothing but the arithmetic is PyTorch's.
 
-  {"command": "load", "graph", "weights", "inputs", "optimizer", "threads"}  -> {"threads"}
+  {"command": "load", "graph", "weights", "inputs", "optimizer", "threads", "device"} -> {"threads"}
   {"command": "run", "mode": "forward" | "backward" | "step", "input": i}             -> {"ms"}
   {"command": "logits", "input": i}                                                   -> {"logits"}
+  {"command": "device", "mode"}                                                       -> {"ms"}
+  {"command": "flight", "mode", "count"}                                              -> {"ms"}
   {"command": "memory"}                                                               -> {"peakRssBytes"}
+
+On 'cuda' a run copies its images there and its results back, as everybody's runs do. 'device' is the time that a run with inputs
+already there takes by the GPU's clock; 'flight' submits runs one behind the other and waits for the last.
 
 Every failure is answered with {"error"}.
 """
@@ -99,13 +104,18 @@ OPS = {
 class Network:
     def __init__(self, request):
         torch.set_num_threads(request['threads'])
+        self.device = torch.device(request['device'])
+        # float32 means float32: no TF32 inside products. The fastest algorithm of each convolution is looked for.
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
         self.graph = request['graph']
         weights = read_safetensors(request['weights'])
         self.parameters = {}
         groups = {}
         optimizer = request['optimizer']
         for entry in self.graph['variables']:
-            tensor = weights[entry['name']].requires_grad_()
+            tensor = weights[entry['name']].to(self.device).requires_grad_()
             self.parameters[entry['id']] = tensor
             groups.setdefault(entry['decayMultiplier'], []).append(tensor)
         # Learning rate 0, as the engine's own steps here: the same arithmetic, and the weights stay what they are.
@@ -118,15 +128,25 @@ class Network:
             momentum=optimizer['momentum'],
         )
         shape = self.graph['imagesShape']
-        self.inputs = [
+        inputs = [
             (torch.frombuffer(bytearray(open(entry['images'], 'rb').read()), dtype=torch.float32).reshape(shape),
              torch.tensor(entry['labels']))
             for entry in request['inputs']
         ]
+        self.on_gpu = self.device.type == 'cuda'
+        self.inputs = [tuple(t.pin_memory() for t in pair) for pair in inputs] if self.on_gpu else inputs
 
-    def evaluate(self, index, training):
+    def there(self, index):
+        """Images and labels on the device: copied, where that is not the host."""
+        return tuple(tensor.to(self.device, non_blocking=True) for tensor in self.inputs[index])
+
+    def finish(self):
+        if self.on_gpu:
+            torch.cuda.synchronize()
+
+    def evaluate(self, inputs, training):
         """Values by id; without training no dropout and no loss."""
-        images, labels = self.inputs[index]
+        images, labels = inputs
         values = {**self.parameters, self.graph['images']: images, self.graph['labels']: labels}
         for node in self.graph['nodes']:
             name, attributes = node['op'], node['attributes']
@@ -139,27 +159,60 @@ class Network:
             values[node['output']] = result
         return values
 
-    def forward(self, index):
+    def forward(self, inputs):
         with torch.inference_mode():
-            logits = self.evaluate(index, False)[self.graph['logits']]
+            logits = self.evaluate(inputs, False)[self.graph['logits']]
             return logits, torch.softmax(logits, 1)
+
+    def step(self, inputs):
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.evaluate(inputs, True)[self.graph['loss']]
+        loss.backward()
+        self.optimizer.step()
+        return loss
 
     def run(self, mode, index):
         """Milliseconds of one run; of 'backward' the forward part is not counted."""
-        if mode == 'forward':
-            start = time.perf_counter()
-            self.forward(index)
-        else:
+        if mode == 'backward':
             self.optimizer.zero_grad(set_to_none=True)
+            loss = self.evaluate(self.there(index), True)[self.graph['loss']]
+            self.finish()
             start = time.perf_counter()
-            loss = self.evaluate(index, True)[self.graph['loss']]
-            if mode == 'backward':
-                start = time.perf_counter()
             loss.backward()
-            if mode == 'step':
-                self.optimizer.step()
-                loss.item()
+            self.finish()
+            return (time.perf_counter() - start) * 1000
+        start = time.perf_counter()
+        if mode == 'forward':
+            for result in self.forward(self.there(index)):
+                result.cpu()
+        else:
+            self.step(self.there(index)).item()
         return (time.perf_counter() - start) * 1000
+
+    def submit(self, mode, inputs):
+        return self.forward(inputs) if mode == 'forward' else self.step(inputs)
+
+    def device_time(self, mode, repeats=10):
+        """Median milliseconds between two marks of the GPU's clock around a run."""
+        inputs = self.there(0)
+        times = []
+        for _ in range(repeats):
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            self.finish()
+            start.record()
+            self.submit(mode, inputs)
+            end.record()
+            self.finish()
+            times.append(start.elapsed_time(end))
+        return sorted(times)[repeats // 2]
+
+    def flight(self, mode, count):
+        self.finish()
+        start = time.perf_counter()
+        for i in range(count):
+            self.submit(mode, self.there(i % len(self.inputs)))
+        self.finish()
+        return (time.perf_counter() - start) * 1000 / count
 
 
 def answer(network, request):
@@ -167,7 +220,11 @@ def answer(network, request):
     if command == 'run':
         return {'ms': network.run(request['mode'], request['input'])}
     if command == 'logits':
-        return {'logits': network.forward(request['input'])[0].flatten().tolist()}
+        return {'logits': network.forward(network.there(request['input']))[0].flatten().tolist()}
+    if command == 'device':
+        return {'ms': network.device_time(request['mode'])}
+    if command == 'flight':
+        return {'ms': network.flight(request['mode'], request['count'])}
     if command == 'memory':
         # Kilobytes, but bytes on macOS.
         unit = 1 if sys.platform == 'darwin' else 1024
@@ -186,7 +243,7 @@ def peak_of_this_program():
 
 def main():
     network = None
-    print(json.dumps({'version': torch.__version__, 'ops': [*OPS, 'dropout']}), flush=True)
+    print(json.dumps({'version': torch.__version__, 'cuda': torch.cuda.is_available(), 'ops': [*OPS, 'dropout']}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         try:

@@ -1,22 +1,32 @@
-/** PyTorch on the CPU, in a Python process of its own that times its own calls (see pytorch.py). */
+/** PyTorch on the CPU or through CUDA, in a Python process of its own that times its own calls (see pytorch.py). */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { lossGraph } from '../../src/engine/graphs.js';
-import type { Graph } from '../../src/graph/graph.js';
-import type { Model } from '../../src/models/model.js';
 import { type Implementation, MissingPeer, type Mode, modes, type PeerSetting } from '../implementation.js';
+import { describeGraph } from './graph.js';
 
 const pythons = ['python3', '/usr/bin/python3'];
 
-export async function openPytorch({ model, batch, threads, workload, files }: PeerSetting): Promise<Implementation> {
+export function openPytorch(setting: PeerSetting): Promise<Implementation> {
+  return open(setting, 'cpu');
+}
+
+/** On an NVIDIA GPU, in float32 throughout: TF32 is off. */
+export function openPytorchCuda(setting: PeerSetting): Promise<Implementation> {
+  return open(setting, 'cuda');
+}
+
+type Device = 'cpu' | 'cuda';
+
+async function open({ model, batch, threads, workload, files }: PeerSetting, device: Device): Promise<Implementation> {
   const { optimizer } = model.recipe;
   if (optimizer.kind === 'adam')
     throw new MissingPeer(`pytorch: ${model.name} is trained by Adam, which is not measured`);
-  const { child, version, ops } = await Python.start(threads);
+  const { child, version, cuda, ops } = await Python.start(threads);
   try {
+    if (device === 'cuda' && !cuda) throw new MissingPeer('pytorch: its torch finds no CUDA device');
     const graph = describeGraph(model, batch);
     const unknown = graph.nodes.find(({ op }) => !ops.includes(op));
     if (unknown) throw new MissingPeer(`pytorch: our script for it has no op ${unknown.op}, which ${model.name} needs`);
@@ -28,8 +38,9 @@ export async function openPytorch({ model, batch, threads, workload, files }: Pe
       inputs: workload.inputs.map(({ labels }, i) => ({ images: paths[i], labels: [...labels] })),
       optimizer: { momentum: 0, weightDecay: 0, ...optimizer },
       threads,
+      device,
     });
-    return new Pytorch(child, version, loaded.threads);
+    return new Pytorch(child, version, loaded.threads, device);
   } catch (error) {
     await child.close();
     throw error;
@@ -38,14 +49,25 @@ export async function openPytorch({ model, batch, threads, workload, files }: Pe
 
 class Pytorch implements Implementation {
   readonly name = 'pytorch';
-  readonly backend = 'cpu';
   readonly modes = modes;
+  readonly onAdapter: boolean;
 
   constructor(
     private readonly child: Python,
     readonly version: string,
     readonly threads: number,
-  ) {}
+    readonly backend: Device,
+  ) {
+    this.onAdapter = backend === 'cuda';
+  }
+
+  async deviceMs(mode: Mode): Promise<number> {
+    return (await this.child.ask<{ ms: number }>({ command: 'device', mode })).ms;
+  }
+
+  async inFlight(mode: Mode, count: number): Promise<number> {
+    return (await this.child.ask<{ ms: number }>({ command: 'flight', mode, count })).ms;
+  }
 
   async run(mode: Mode, index: number): Promise<number> {
     return (await this.child.ask<{ ms: number }>({ command: 'run', mode, input: index })).ms;
@@ -64,6 +86,13 @@ class Pytorch implements Implementation {
   }
 }
 
+interface Greeting {
+  readonly version: string;
+  /** Whether torch has a CUDA device. */
+  readonly cuda: boolean;
+  readonly ops: readonly string[];
+}
+
 /** A Python process that answers each line of JSON with one. */
 class Python {
   private readonly lines: AsyncIterator<string>;
@@ -80,13 +109,13 @@ class Python {
   }
 
   /** The first Python that has torch. */
-  static async start(threads: number): Promise<{ child: Python; version: string; ops: string[] }> {
+  static async start(threads: number): Promise<{ child: Python } & Greeting> {
     const count = String(threads);
     const env = { ...process.env, OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count };
     for (const python of pythons) {
       const child = new Python(spawn(python, [scriptPath()], { env, stdio: ['pipe', 'pipe', 'pipe'] }));
       try {
-        return { child, ...(await child.answer<{ version: string; ops: string[] }>()) };
+        return { child, ...(await child.answer<Greeting>()) };
       } catch {
         await child.close();
       }
@@ -117,26 +146,4 @@ function scriptPath(): string {
   const candidates = ['./pytorch.py', '../../../bench/peers/pytorch.py'];
   const paths = candidates.map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)));
   return paths.find((path) => existsSync(path)) ?? paths[0];
-}
-
-/** The graph with dropout and loss, before any of our rewrites, as plain data. */
-function describeGraph(model: Model, batch: number) {
-  const graph: Graph = lossGraph(model, batch);
-  const images = graph.inputs.get('images') as number;
-  return {
-    images,
-    imagesShape: graph.values[images].shape,
-    labels: graph.inputs.get('labels'),
-    logits: graph.outputs.get('logits'),
-    loss: graph.outputs.get('loss'),
-    variables: graph.values
-      .filter(({ kind }) => kind === 'variable')
-      .map(({ id, name, variable }) => ({ id, name, decayMultiplier: variable?.decayMultiplier ?? 1 })),
-    nodes: graph.nodes.map(({ op, attributes, inputs, outputs }) => ({
-      op: op.name,
-      attributes,
-      inputs,
-      output: outputs[0],
-    })),
-  };
 }

@@ -1,6 +1,7 @@
 /** The one list of backends. Each is loaded when it is first opened, so that importing the library costs nothing. */
 import { ArgumentError, BackendError } from '../errors.js';
 import type { Backend } from './backend.js';
+import type { TuneOptions } from './tune.js';
 
 export const backendNames = ['wasm', 'webgpu', 'reference'] as const;
 export type BackendName = (typeof backendNames)[number];
@@ -28,6 +29,11 @@ export interface BackendOptions {
   readonly sharedMemory?: boolean;
   /** For 'webgpu': a device of the caller's, which is used and never destroyed. */
   readonly device?: GPUDevice;
+  /**
+   * Autotuning, of backends that compute on an adapter: true times the algorithms of each node on its shapes when a program is compiled, and
+   * keeps the choice in a file. By default what was kept is used; false leaves it aside, so that shapes alone decide.
+   */
+  readonly tune?: boolean | TuneOptions;
 }
 
 /**
@@ -35,6 +41,16 @@ export interface BackendOptions {
  * @throws BackendError when what was asked for is not to be had here
  */
 export async function openBackend(options: BackendOptions = {}): Promise<Backend> {
+  const backend = await openPlain(options);
+  if (!backend.info.adapter) return backend;
+  const { tuned } = await import('./tune.js');
+  return tuned(backend, options.tune).catch(async (error: unknown) => {
+    await backend.close();
+    throw error;
+  });
+}
+
+async function openPlain(options: BackendOptions): Promise<Backend> {
   const { backend = implied(options), threads, simd = 'auto', sharedMemory, device } = options;
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > mostThreads)) {
     throw new ArgumentError(`threads must be an integer from 1 to ${mostThreads}, got ${threads}`);
@@ -59,6 +75,23 @@ export async function openBackend(options: BackendOptions = {}): Promise<Backend
       return openBest();
     default:
       throw new ArgumentError(`backend must be one of ${backendNames.join(', ')}, got ${String(backend)}`);
+  }
+}
+
+/**
+ * What there is to compare on this machine: WebAssembly, and the backends that have a hardware adapter here; of the others, why not.
+ */
+export async function backendsHere(): Promise<{
+  readonly found: readonly BackendName[];
+  readonly absent: readonly { readonly backend: BackendName; readonly reason: string }[];
+}> {
+  const { openWebGpuBackend } = await import('./webgpu/index.js');
+  try {
+    await (await openWebGpuBackend({ hardware: true })).close();
+    return { found: ['wasm', 'webgpu'], absent: [] };
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    return { found: ['wasm'], absent: [{ backend: 'webgpu', reason: error.message }] };
   }
 }
 

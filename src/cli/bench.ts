@@ -4,11 +4,18 @@ import { reportPage } from '../../bench/html.js';
 import { type Mode, modes } from '../../bench/implementation.js';
 import { peers } from '../../bench/peers/index.js';
 import { formatMarkdown, formatReport } from '../../bench/print.js';
-import { type BackendName, backendNames, type SimdLevel, simdLevels } from '../backends/open.js';
+import { writeAtomically } from '../atomicFile.js';
+import {
+  adapterBackends,
+  type BackendName,
+  backendNames,
+  backendsHere,
+  type SimdLevel,
+  simdLevels,
+} from '../backends/open.js';
 import { loadImages } from '../data/preprocess.js';
-import { writeAtomically } from '../formats/atomicFile.js';
 import { preset } from '../models/presets.js';
-import { adapterOption } from './lib/adapter.js';
+import { adapterOption, tuneOptions } from './lib/adapter.js';
 import { assignment, wholeNumber, wholeNumbers, words } from './lib/options.js';
 import { exit, expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
@@ -19,7 +26,9 @@ const defaultBatches = [1, 16];
 interface BenchCommandOptions {
   readonly model: string;
   readonly batch?: readonly number[];
-  readonly backend: readonly BackendName[];
+  readonly backend?: readonly BackendName[];
+  readonly adapter?: 'software';
+  readonly tune?: boolean;
   readonly simd?: readonly SimdLevel[];
   readonly linearWeights: 'float32' | 'int16';
   readonly threads?: readonly number[];
@@ -36,7 +45,9 @@ interface BenchCommandOptions {
 
 /** `tandem bench` */
 export function benchCommand(): Command {
-  return new Command('bench')
+  const command = new Command('bench');
+  for (const option of tuneOptions()) command.addOption(option);
+  return command
     .description('time forward, backward and the training step, layer by layer, on noise or on pictures, next to peers')
     .argument('[image...]', 'pictures that make up the batch')
     .option('--model <name>', 'a preset', 'caffe-alexnet')
@@ -45,7 +56,11 @@ export function benchCommand(): Command {
       `images in a batch; ${defaultBatches.join(',')} by default, or the number of pictures`,
       wholeNumbers(1),
     )
-    .option('--backend <list>', `any of ${backendNames.join(', ')}`, words(backendNames), ['wasm'])
+    .option(
+      '--backend <list>',
+      `any of ${backendNames.join(', ')}; wasm by default, and webgpu where there is a GPU`,
+      words(backendNames),
+    )
     .addOption(adapterOption())
     .option(
       '--simd <list>',
@@ -96,12 +111,15 @@ async function runBench(paths: readonly string[], options: BenchCommandOptions):
   const batches = options.batch ?? (images ? [paths.length] : defaultBatches);
   if (images && !quiet) print(describeImages(paths.length, batches));
 
+  const { found, absent } = await backendsOf(options);
   const progress = new Progress('bench');
   try {
     const report = await runBenchmark({
       model,
       batches,
-      backends: options.backend,
+      backends: found,
+      absent,
+      tune: options.tune,
       simd: options.simd,
       linearWeights: options.linearWeights,
       threads: options.threads,
@@ -123,6 +141,16 @@ async function runBench(paths: readonly string[], options: BenchCommandOptions):
   } finally {
     progress.stop();
   }
+}
+
+/** Those asked for; or what this machine has, with the reason for what it has not. */
+async function backendsOf({ backend, adapter }: BenchCommandOptions): ReturnType<typeof backendsHere> {
+  if (backend) return { found: backend, absent: [] };
+  const { found, absent } = await backendsHere();
+  // A software adapter is slow, and measured by those only who ask for it.
+  return adapter === undefined
+    ? { found, absent }
+    : { found: [...new Set([...found, ...adapterBackends])], absent: [] };
 }
 
 function writeText(path: string, text: string): Promise<void> {

@@ -5,24 +5,27 @@ import { inferenceGraph, stepGraph } from '../engine/graphs.js';
 import { ArgumentError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { preset } from '../models/presets.js';
-import type { Plan } from '../plan/plan.js';
-import { adapterOption } from './lib/adapter.js';
+import type { NodeTuning, Plan } from '../plan/plan.js';
+import { adapterOption, tuneOptions } from './lib/adapter.js';
 import { wholeNumber, word } from './lib/options.js';
 import { print, writeJson } from './lib/output.js';
-import { formatBytes, formatLarge, formatTable } from './lib/table.js';
+import { formatBytes, formatLarge, formatSignificant, formatTable } from './lib/table.js';
 
 interface PlanOptions {
   readonly batch: number;
   readonly mode: 'inference' | 'training';
   readonly backend: BackendName;
   readonly threads?: number;
+  readonly tune?: boolean;
   readonly source?: boolean;
   readonly json?: string;
 }
 
 /** `tandem plan MODEL` */
 export function planCommand(): Command {
-  return new Command('plan')
+  const command = new Command('plan');
+  for (const option of tuneOptions()) command.addOption(option);
+  return command
     .description('how a network will be computed: algorithms, kernels, buffers, bytes; computes nothing')
     .argument('<model>', "a preset, such as 'caffe-alexnet'")
     .option('--batch <n>', 'images in a batch', wholeNumber(1), 1)
@@ -46,7 +49,7 @@ export function planCommand(): Command {
         options.mode === 'inference'
           ? inferenceGraph(model, options.batch)
           : stepGraph(model, options.batch, variableNames(inferenceGraph(model, 1)), model.recipe.optimizer);
-      const backend = await openBackend({ backend: options.backend, threads: options.threads });
+      const backend = await openBackend({ backend: options.backend, threads: options.threads, tune: options.tune });
       try {
         const { plan, sources } = await compileOn(backend, graph);
         if (options.source && !sources) {
@@ -84,6 +87,18 @@ async function compileOn(backend: Backend, graph: Graph) {
 /** The constants stand in the source as declarations. */
 function formatSources(sources: readonly KernelSource[]): string {
   return sources.map(({ kernel, source }) => `// ${`${kernel} `.padEnd(100, '─')}\n${source.trim()}\n`).join('\n');
+}
+
+/** The times that decided, the fastest first. */
+function formatTuning(tuning: readonly NodeTuning[]): string {
+  const times = ({ ms }: NodeTuning) =>
+    Object.entries(ms)
+      .sort(([, a], [, b]) => a - b)
+      .map(([name, time]) => `${name} ${formatSignificant(time)}`);
+  return formatTable(
+    ['tuned by measurement', 'op', 'algorithms, ms'].map((title) => ({ title, align: 'left' })),
+    tuning.map((node) => [node.node, node.op, times(node).join(', ')]),
+  );
 }
 
 function formatPlan(plan: Plan, { batch, mode }: PlanOptions, description: string): string {
@@ -129,6 +144,7 @@ function formatPlan(plan: Plan, { batch, mode }: PlanOptions, description: strin
     '',
     buffers,
     '',
+    ...(plan.tuning ? [formatTuning(plan.tuning), ''] : []),
     `Memory: variables ${formatBytes(variables)}, packed parameters ${formatBytes(packed)}, arena ${formatBytes(arena)}; ` +
       `${formatBytes(total)} in all.`,
   ].join('\n');

@@ -2,6 +2,8 @@
  * Writes inference graphs as ONNX models (opset 13). Conventions that differ are converted: LRN's alpha is divided by the size
  * of the window there, pooling that rounds up is pooling with more padding, a fused ReLU becomes a node of its own.
  */
+
+import { writeAtomically } from '../atomicFile.js';
 import { ArgumentError, GraphError } from '../errors.js';
 import type { Graph, Node, Value } from '../graph/graph.js';
 import type { Conv2dAttributes } from '../ops/conv2d.js';
@@ -9,7 +11,6 @@ import { bytesOf, elements, formatShape } from '../ops/define.js';
 import { isInt16, type LinearAttributes } from '../ops/linear.js';
 import type { LrnAttributes } from '../ops/lrn.js';
 import type { MaxPoolAttributes } from '../ops/maxPool.js';
-import { writeAtomically } from './atomicFile.js';
 import { onnxAttributeType, onnxDataType, onnxSchema } from './onnxSchema.js';
 
 const opset = 13;

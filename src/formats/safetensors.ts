@@ -4,10 +4,10 @@
  * without gaps. Node's modules are imported on use, so that a page can import this file.
  */
 
+import { isSystemError, writeAtomically } from '../atomicFile.js';
 import type { WeightTensors } from '../engine/weights.js';
 import { ArgumentError, FileError } from '../errors.js';
 import { elements, formatShape } from '../ops/define.js';
-import { isSystemError, writeAtomically } from './atomicFile.js';
 import { inSlices } from './slices.js';
 
 /** Bytes of one element, by the format's name of its type. */

@@ -20,6 +20,16 @@ export interface PlanBuffer {
   readonly last: number;
 }
 
+/** What autotuning measured for a node. */
+export interface NodeTuning {
+  readonly node: string;
+  readonly op: string;
+  /** The fastest. */
+  readonly algorithm: string;
+  /** Milliseconds by algorithm. */
+  readonly ms: Readonly<Record<string, number>>;
+}
+
 export interface Plan {
   readonly graph: string;
   readonly backend: string;
@@ -33,4 +43,6 @@ export interface Plan {
     readonly arena: number;
     readonly total: number;
   };
+  /** Nodes whose algorithm was chosen by measurement; absent when shapes alone decided. */
+  readonly tuning?: readonly NodeTuning[];
 }

@@ -16,9 +16,9 @@ let nodeGpu: Promise<GPU> | undefined;
 
 /**
  * Options of Dawn. Kernels write workgroup memory before they read it; on a software adapter, filling it with zeros would be most of what
- * compiling a kernel costs.
+ * compiling a kernel costs. The clock of timestamp queries comes as it is, not in steps of 65,536 ns, longer than many kernels run.
  */
-const dawnOptions = ['enable-dawn-features=disable_workgroup_init'];
+const dawnOptions = ['enable-dawn-features=disable_workgroup_init', 'disable-dawn-features=timestamp_quantization'];
 
 /** @throws BackendError saying what is missing */
 export async function findGpu(): Promise<GPU> {

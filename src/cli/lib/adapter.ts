@@ -14,6 +14,17 @@ export function adapterOption(): Option {
   ).choices(['software']);
 }
 
+/** `--tune` and `--no-tune`: neither uses what an earlier `--tune` has kept. */
+export function tuneOptions(): readonly Option[] {
+  return [
+    new Option(
+      '--tune',
+      'on a graphics adapter, time the algorithms of every node first and take the fastest; kept in tandem/tuning.json in your cache folder',
+    ),
+    new Option('--no-tune', 'leave aside what an earlier --tune has kept'),
+  ];
+}
+
 /** Before a command: where it asks for a software adapter, or for any adapter and there is none, a process that has one runs it. */
 export async function provideAdapter(command: Command): Promise<void> {
   const { adapter, backend } = command.opts<{ adapter?: 'software'; backend?: string | readonly string[] }>();

@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CommanderError } from 'commander';
+import { writeAtomically } from '../../atomicFile.js';
 import { FileError, TandemError } from '../../errors.js';
-import { writeAtomically } from '../../formats/atomicFile.js';
 
 /** Exit statuses of all commands. */
 export const exit = { fine: 0, checkFailed: 1, badInput: 2 } as const;

@@ -1,6 +1,6 @@
 /** Files that are either written whole or not at all. Node's modules are imported on use, so that a page can import this file. */
 import type { FileHandle } from 'node:fs/promises';
-import { FileError, TandemError } from '../errors.js';
+import { FileError, TandemError } from './errors.js';
 
 /** Appends bytes to the file that is being written. */
 export type Write = (bytes: Uint8Array) => Promise<void>;

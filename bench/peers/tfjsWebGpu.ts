@@ -1,0 +1,19 @@
+/** tfjs' WebGPU kernels, in a process of their own: they want `navigator.gpu` as a global, and memory of the device. */
+import { type Implementation, MissingPeer, type PeerSetting } from '../implementation.js';
+import { describeGraph } from './graph.js';
+import { openPeerProcess } from './peerProcess.js';
+import type { Opening } from './tfjsWebGpuChild.js';
+
+export async function openTfjsWebGpu({ model, batch, workload, files }: PeerSetting): Promise<Implementation> {
+  const { optimizer } = model.recipe;
+  if (optimizer.kind === 'adam') {
+    throw new MissingPeer(`tfjs-webgpu: ${model.name} is trained by Adam, which is not measured`);
+  }
+  return openPeerProcess(new URL('./tfjsWebGpuChild.js', import.meta.url), 'tfjs-webgpu', {
+    graph: describeGraph(model, batch),
+    weights: await files.safetensors(),
+    images: await files.images(workload),
+    labels: workload.inputs.map(({ labels }) => labels),
+    optimizer: { momentum: optimizer.momentum ?? 0, weightDecay: optimizer.weightDecay ?? 0 },
+  } satisfies Opening);
+}
