@@ -10,6 +10,7 @@ export async function openOnnxruntimeWeb(setting: PeerSetting): Promise<Implemen
   return openPeerProcess(new URL('./onnxruntimeWebChild.js', import.meta.url), 'onnxruntime-web', {
     ...(await openingOf(setting)),
     provider: 'wasm',
+    onAdapter: false,
   } satisfies Opening);
 }
 
@@ -20,6 +21,7 @@ export async function openOnnxruntimeWebGpu(setting: PeerSetting): Promise<Imple
     return await openPeerProcess(new URL('./onnxruntimeWebChild.js', import.meta.url), name, {
       ...(await openingOf(setting)),
       provider: 'webgpu',
+      onAdapter: true,
     } satisfies Opening);
   } catch (error) {
     if (error instanceof MissingPeer) throw error;
@@ -27,7 +29,13 @@ export async function openOnnxruntimeWebGpu(setting: PeerSetting): Promise<Imple
   }
 }
 
-async function openingOf({ batch, threads, workload, files, model }: PeerSetting): Promise<Omit<Opening, 'provider'>> {
+async function openingOf({
+  batch,
+  threads,
+  workload,
+  files,
+  model,
+}: PeerSetting): Promise<Omit<Opening, 'provider' | 'onAdapter'>> {
   const paths = { onnx: await files.onnx(batch), images: await files.images(workload) };
   return { paths, imagesShape: [batch, ...model.inputShape], threads };
 }

@@ -8,14 +8,15 @@ import { serve } from './peerChild.js';
 
 export interface Opening {
   readonly provider: 'wasm' | 'webgpu';
+  /** Whether the provider computes on a graphics adapter. */
+  readonly onAdapter: boolean;
   /** Of the ONNX file, and of a file of float32 for each input. */
   readonly paths: { readonly onnx: string; readonly images: readonly string[] };
   readonly imagesShape: readonly number[];
   readonly threads: number;
 }
 
-async function open({ provider, paths, imagesShape, threads }: Opening): Promise<Implementation> {
-  const onAdapter = provider === 'webgpu';
+async function open({ provider, onAdapter, paths, imagesShape, threads }: Opening): Promise<Implementation> {
   if (onAdapter) await provideGpu();
   const ort = await importPeer('onnxruntime-web', () =>
     onAdapter ? import('onnxruntime-web/webgpu') : import('onnxruntime-web'),

@@ -102,8 +102,8 @@ export interface Executable {
   /** Inputs by name; throws an InputError when one is missing or has the wrong length or element type. */
   run(inputs: Readonly<Record<string, TypedArray>>, options?: RunOptions): Promise<RunResult>;
   /**
-   * As `run`, but returns as soon as the device has the run, and waits while it has more of them than it needs to stay busy. Of backends
-   * that compute beside the calling thread; inputs may be changed when it returns.
+   * As `run`, but returns as soon as the device has the run; inputs may be changed then. Of backends that compute beside the calling
+   * thread.
    */
   start?(
     inputs: Readonly<Record<string, TypedArray>>,

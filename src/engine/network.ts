@@ -49,8 +49,9 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   /** The last of the calls under way. */
   private tail: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined;
-  /** The last of the steps that the device may still be computing. */
-  private lastStep: Promise<unknown> = Promise.resolve();
+  /** The last two steps, which the device may still be computing, and the logits that their accuracies are taken from. */
+  private readonly lastSteps: Promise<unknown>[] = [];
+  private stepLogits: readonly Float32Array[] = [];
 
   /** Networks are made by `Engine.network`. */
   constructor(
@@ -153,20 +154,26 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     return this.enqueue(options.signal, async () => {
       const program = await this.training(batch, trained);
       const { classes } = this.model;
+      const slot = this.steps % 2;
+      await this.lastSteps[slot];
+      if (this.stepLogits[slot]?.length !== batch * classes) {
+        await Promise.all(this.lastSteps);
+        this.stepLogits = [0, 1].map(() => new Float32Array(batch * classes));
+      }
       const inputs = this.stepInputs(images, checked, rate);
-      const run = { signal: options.signal };
+      const run = { into: { logits: this.stepLogits[slot] }, signal: options.signal };
       // Where the device computes beside this thread the next step can be prepared meanwhile.
       const finished = program.start
         ? (await program.start(inputs, run)).finished
         : Promise.resolve(await program.run(inputs, run));
       this.steps++;
-      this.lastStep = finished.catch(() => undefined);
-      return {
-        batch,
-        loss: result(finished, ({ loss }) => loss[0]),
-        top1: result(finished, ({ logits }) => topAccuracy(logits, classes, checked, 1)),
-        top5: result(finished, ({ logits }) => topAccuracy(logits, classes, checked, 5)),
-      };
+      const figures = finished.then(({ outputs: { loss, logits } }) => ({
+        loss: loss[0],
+        top1: topAccuracy(logits, classes, checked, 1),
+        top5: topAccuracy(logits, classes, checked, 5),
+      }));
+      this.lastSteps[slot] = figures.catch(() => undefined);
+      return { batch, loss: figure(figures, 'loss'), top1: figure(figures, 'top1'), top5: figure(figures, 'top5') };
     });
   }
 
@@ -274,7 +281,7 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   /** Waits for the calls under way and frees everything. */
   close(): Promise<void> {
     this.closing ??= this.tail.then(async () => {
-      await this.lastStep;
+      await Promise.all(this.lastSteps);
       this.programs.clear();
       this.store.close();
       this.onClose();
@@ -379,9 +386,9 @@ function stateGraph(model: string, store: ParameterStore, optimizer: OptimizerSe
   return g.build();
 }
 
-/** A figure of a run. Whoever does not wait for it hears of a failure at the next call. */
-function result(run: Promise<RunResult>, figure: (outputs: RunResult['outputs']) => number): Promise<number> {
-  const value = run.then(({ outputs }) => figure(outputs));
+/** One of a step's figures. Whoever does not wait for it hears of a failure at the next call. */
+function figure<K extends string>(figures: Promise<Readonly<Record<K, number>>>, name: K): Promise<number> {
+  const value = figures.then((known) => known[name]);
   value.catch(() => undefined);
   return value;
 }

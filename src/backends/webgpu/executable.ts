@@ -30,8 +30,8 @@ interface Staging {
   readonly timesAt: number;
 }
 
-/** Runs that may wait in the device's queue: enough to keep it busy while the host prepares the next. */
-const mostAhead = 3;
+/** Runs that are commonly under way where they are started ahead: one that the device computes, one that waits. */
+const startedAhead = 2;
 
 export class GpuExecutable implements Executable {
   readonly plan: Plan;
@@ -46,7 +46,7 @@ export class GpuExecutable implements Executable {
   /** Staging memory that no run is using, by what is read through it. */
   private readonly idle = new Map<string, Staging[]>();
   private queries: { readonly set: GPUQuerySet; readonly resolved: GPUBuffer } | undefined;
-  /** Runs that the device has not finished, the oldest first. */
+  /** Runs that the device has not finished. */
   private readonly underWay: Promise<unknown>[] = [];
   private freed = false;
 
@@ -82,16 +82,20 @@ export class GpuExecutable implements Executable {
   }
 
   async run(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions = {}): Promise<RunResult> {
-    return (await this.start(inputs, options)).finished;
+    return (await this.launch(inputs, options, 1)).finished;
   }
 
   start(
     inputs: Readonly<Record<string, TypedArray>>,
     options: RunOptions = {},
   ): Promise<{ readonly finished: Promise<RunResult> }> {
+    return this.launch(inputs, options, startedAhead);
+  }
+
+  /** @param ahead how many runs like this one shall find staging memory */
+  private launch(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions, ahead: number) {
     return this.device.exclusively(async () => {
-      while (this.underWay.length >= mostAhead) await this.underWay[0];
-      const staging = await this.submit(inputs, options).catch((error) => this.blame(error));
+      const staging = await this.submit(inputs, options, ahead).catch((error) => this.blame(error));
       const collected = this.collect(staging, options);
       const settled: Promise<unknown> = Promise.allSettled([collected]).then(() =>
         this.underWay.splice(this.underWay.indexOf(settled), 1),
@@ -227,7 +231,11 @@ export class GpuExecutable implements Executable {
   }
 
   /** Gives one run to the device: inputs, one pass, and the copies of what is asked for. */
-  private async submit(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions): Promise<Staging> {
+  private async submit(
+    inputs: Readonly<Record<string, TypedArray>>,
+    options: RunOptions,
+    ahead: number,
+  ): Promise<Staging> {
     if (this.freed) throw new BackendError(`the program '${this.graph.name}' has been freed`);
     const { device, graph } = this;
     checkInputs(graph, inputs);
@@ -237,7 +245,7 @@ export class GpuExecutable implements Executable {
       writeBuffer(device.gpu, this.inputBuffers.get(this.bufferOf(id)) as GPUBuffer, inputs[name]);
     }
     this.pack();
-    const staging = await this.stagingFor(fetch, options.timings === true);
+    const staging = await this.stagingFor(fetch, options.timings === true, ahead);
     const encoder = device.gpu.createCommandEncoder({ label: graph.name });
     if (options.timings) await this.encodeTimed(encoder, staging);
     else encodePass(encoder, this.dispatches);
@@ -279,10 +287,12 @@ export class GpuExecutable implements Executable {
     for (const { name, variable } of packed) this.storage(variable as number).markPacked(name);
   }
 
-  private async stagingFor(fetch: readonly string[], timed: boolean): Promise<Staging> {
+  private async stagingFor(fetch: readonly string[], timed: boolean, ahead: number): Promise<Staging> {
     const key = [...fetch, timed].join('\n');
-    const idle = this.idle.get(key)?.pop();
-    if (idle) return idle;
+    const idle = this.idle.get(key) ?? [];
+    this.idle.set(key, idle);
+    const known = idle.pop();
+    if (known) return known;
     const offsets: number[] = [];
     let timesAt = 0;
     for (const name of fetch) {
@@ -291,8 +301,11 @@ export class GpuExecutable implements Executable {
     }
     const bytes = timesAt + (timed ? this.dispatches.length * 16 : 0);
     const usage = bufferUsage.mapRead | bufferUsage.copyTarget;
-    const buffer = await this.own(this.device.buffer(`${this.graph.name}: results`, bytes, usage));
-    return { key, buffer, offsets, timesAt };
+    for (let i = 0; i < ahead; i++) {
+      const buffer = await this.own(this.device.buffer(`${this.graph.name}: results`, bytes, usage));
+      idle.push({ key, buffer, offsets, timesAt });
+    }
+    return idle.pop() as Staging;
   }
 
   /** Waits for a run that was submitted and copies its results. */
@@ -310,7 +323,7 @@ export class GpuExecutable implements Executable {
     }
     const timings = options.timings ? timesOf(new BigInt64Array(mapped, timesAt)) : undefined;
     buffer.unmap();
-    this.idle.set(key, [...(this.idle.get(key) ?? []), staging]);
+    this.idle.get(key)?.push(staging);
     device.expectAlive();
     return timings ? { outputs, timings } : { outputs };
   }

@@ -104,6 +104,9 @@ export function winogradApplies(shapes: Shapes): boolean {
   );
 }
 
+/** Channels, on either side, from which on the algorithm is worth its transforms, and its larger rounding errors. */
+const fewestChannels = 32;
+
 /**
  * Whether that should be faster than the implicit product, transforms of tiles and products counted. Filters are transformed once for
  * many runs, or for a training step, where the batch makes that little.
@@ -112,6 +115,7 @@ export function winogradPreferred(shapes: Shapes): boolean {
   const c = convolutionOf(shapes);
   if (!c) return false;
   const { batch, groups, channels, rows } = c;
+  if (Math.min(channels, rows) < fewestChannels) return false;
   const [height, width] = c.destinationSize;
   const { planeTiles } = tilesOf(c);
   const plain = { rows, columns: batch * height * width, depth: 9 * channels, copies: groups };
