@@ -2,12 +2,13 @@
  * Fully connected layers. The weight stays as the user knows it, [O][K] row by row, in all three passes: at small batch
  * they are bound by reading it once, and every pass reads it in long runs.
  */
-import { addRows1, addRows3, outerRows } from './generated/microkernels';
+import { addRows1, addRows3, outerRows, outerRowsSgd } from './generated/microkernels';
 import { at, lineStart, pointer, scratchOf, shareStart, unitStart, word } from './lib/args';
 import { rectify } from './lib/epilogue';
 import { rowsTile8, vectors } from './lib/gemm';
 import { laneSums, rowsTimesPair, rowsTimesRow } from './lib/rows';
 import { storeLanes } from './lib/simd';
+import { factorBytes, storeFactors } from './sgd';
 
 /**
  * y[n][o] = Σ_k x[n][k] · w[o][k] (+ b[o], ReLU): four rows of w stream by at a time, for two images of the batch after the
@@ -132,18 +133,34 @@ function gradientColumns(args: usize, sums: usize, first: i32, count: i32): void
   }
 }
 
-/** Bytes of a tile of `outerRows` whose rows follow each other. */
-const edgeBytes: usize = 128;
+/** Bytes of a tile of 4 × 16 whose rows follow each other. */
+const tileBytes: usize = 256;
 
 /**
- * dw[o][k] = Σ_n dy[n][o] · x[n][k], a product of depth N. x comes packed into panels [K / 8][N][8] (`packPanels`); threads share
- * out the output features, and write dw four rows at a time.
+ * dw[o][k] = Σ_n dy[n][o] · x[n][k], a product of depth N. x comes packed into panels [K / 8][N][8] (`packPanels`), with
+ * room for an even number of them; threads share out the output features, and write dw four rows at a time.
  *
- * Arguments: 0 dy, 1 packed x, 2 dw, 3 scratch, 4 scratch bytes per thread, 5 batch, 6 K, 7 O, 8 panels of a block.
+ * Arguments: 0 dy, 1 packed x, 2 dw, 3 scratch, 4 scratch bytes per thread, 5 batch, 6 K, 7 O, 8 panels of a block, which are even.
  */
 export function linearWeightGradient(args: usize, share: i32, shares: i32): void {
+  weightTiles(args, share, shares, 0, 0);
+}
+
+/**
+ * The same, and a step of `sgd` with it: dw is only ever in registers.
+ *
+ * Arguments: as `linearWeightGradient`, with w in place of dw; 9 v, 10 … the rule (see `storeFactors`).
+ */
+export function linearSgd(args: usize, share: i32, shares: i32): void {
+  const factors = scratchOf(args, 3) + 2 * tileBytes;
+  storeFactors(at(args, 10), factors);
+  weightTiles(args, share, shares, pointer(args, 9) - pointer(args, 2), factors);
+}
+
+/** Tiles of dw; with factors, of w and of v, which lies `velocities` bytes further on. */
+function weightTiles(args: usize, share: i32, shares: i32, velocities: usize, factors: usize): void {
   const edge = scratchOf(args, 3);
-  const a = edge + edgeBytes;
+  const a = edge + 2 * tileBytes + factorBytes;
   const batch = word(args, 5);
   const depth = word(args, 6);
   const features = word(args, 7);
@@ -154,27 +171,49 @@ export function linearWeightGradient(args: usize, share: i32, shares: i32): void
   const tiles = (features + 3) >> 2;
   const firstTile = shareStart(tiles, share, shares);
   const lastTile = shareStart(tiles, share + 1, shares);
-  const tileBytes = <usize>batch << 4;
+  const featureBytes = <usize>batch << 4;
   packFeatures(at(pointer(args, 0), firstTile << 2), <usize>features << 2, batch, lastTile - firstTile, a);
   for (let first = 0; first < panels; first += block) {
     const end = min(panels, first + block);
     for (let tile = firstTile; tile < lastTile; tile++) {
       const o = tile << 2;
       const rows = min(4, features - o);
-      const tileA = a + <usize>(tile - firstTile) * tileBytes;
-      for (let panel = first; panel < end; panel++) {
+      const tileA = a + <usize>(tile - firstTile) * featureBytes;
+      for (let panel = first; panel < end; panel += 2) {
         const b = pointer(args, 1) + <usize>panel * panelBytes;
         const to = at(pointer(args, 2) + <usize>o * stride, panel << 3);
-        const columns = depth - (panel << 3);
-        if (rows == 4 && columns >= 8) {
-          outerRows(tileA, b, batch, to, stride);
-        } else {
-          outerRows(tileA, b, batch, edge, 32);
-          for (let row = 0; row < rows; row++) memory.copy(to + <usize>row * stride, edge + (<usize>row << 5), <usize>min(8, columns) << 2);
+        const columns = min(16, depth - (panel << 3));
+        if (rows == 4 && columns == 16) {
+          weightTile(tileA, b, batch, to, stride, velocities, factors);
+          continue;
         }
+        if (factors) {
+          copyTile(edge, 64, to, stride, rows, columns);
+          copyTile(edge + tileBytes, 64, to + velocities, stride, rows, columns);
+        }
+        weightTile(tileA, b, batch, edge, 64, tileBytes, factors);
+        copyTile(to, stride, edge, 64, rows, columns);
+        if (factors) copyTile(to + velocities, stride, edge + tileBytes, 64, rows, columns);
       }
     }
   }
+}
+
+/** A tile of four rows by two panels, two rows after the other. */
+// @ts-ignore: decorator
+@inline
+function weightTile(a: usize, b: usize, batch: i32, to: usize, stride: usize, velocities: usize, factors: usize): void {
+  if (factors) {
+    outerRowsSgd(a, b, batch, to, stride, velocities, factors);
+    outerRowsSgd(a + 8, b, batch, to + 2 * stride, stride, velocities, factors);
+  } else {
+    outerRows(a, b, batch, to, stride);
+    outerRows(a + 8, b, batch, to + 2 * stride, stride);
+  }
+}
+
+function copyTile(to: usize, toStride: usize, from: usize, fromStride: usize, rows: i32, columns: i32): void {
+  for (let row = 0; row < rows; row++, to += toStride, from += fromStride) memory.copy(to, from, <usize>columns << 2);
 }
 
 /** Columns of dy [N][O], four at a time, as tiles [N][4]; those past the last one are not used. */

@@ -67,10 +67,14 @@ export type LayerRow = {
   readonly share: number;
 } & { readonly [phase in Phase]?: LayerTiming };
 
-/**
- * One table for each network, number of threads and batch size. A phase is taken from the mode of its name where that was
- * measured, else from the step.
- */
+/** Modes that a phase is taken from, the first that was measured. Updates do some of the backward work, and so go together with it. */
+const modesOf: Readonly<Record<Phase, readonly Result['mode'][]>> = {
+  forward: ['forward', 'step'],
+  backward: ['step', 'backward'],
+  update: ['step'],
+};
+
+/** One table for each network, number of threads and batch size. */
 export function layerTables(results: readonly Result[]): LayerTable[] {
   const groups = new Map<string, Result[]>();
   for (const result of results) {
@@ -81,9 +85,8 @@ export function layerTables(results: readonly Result[]): LayerTable[] {
   }
   return [...groups.values()].map((group) => {
     const layersOf = (phase: Phase) => {
-      const { layers = [] } =
-        group.find(({ mode }) => mode === phase) ?? group.find(({ mode }) => mode === 'step') ?? {};
-      return layers.filter((layer) => layer.phase === phase);
+      const found = modesOf[phase].flatMap((mode) => group.find((result) => result.mode === mode) ?? []);
+      return (found[0]?.layers ?? []).filter((layer) => layer.phase === phase);
     };
     const timings = phases.flatMap(layersOf);
     const totalMs = timings.reduce((sum, { ms }) => sum + ms, 0);

@@ -84,16 +84,41 @@ function outerTile(rows) {
   );
 }
 
-/** The same for four rows and nothing added: depths are so short that what stands around the loop counts. */
-function outerRows() {
-  const list = sums(4, 2);
-  return define('outerRows', 'a: usize, b: usize, depth: i32, r0: usize, stride: usize', [
-    range(3).map((row) => `const r${row + 1} = r${row} + stride;`),
+/**
+ * The same for two rows of the four in panel a and for two panels b, one after the other, nothing added: depths are so short that what
+ * stands around the loop counts, and whole cache lines of c are touched at once.
+ */
+function outerRows(name, more, finish) {
+  const list = sums(2, 4);
+  return define(name, `a: usize, b: usize, depth: i32, r0: usize, stride: usize${more}`, [
+    'const r1 = r0 + stride;',
+    'let next = b + (<usize>depth << 5);',
     zeros(list),
-    loop('depth', { b: 32, a: 16 }, outerStep(4, 2, (at, row) => at('a', row * 4))),
-    stores(list, Object.assign((row) => `r${row}`, { offset: (_, v) => v * 16 })),
+    loop('depth', { b: 32, next: 32, a: 16 }, (at) => [
+      range(4).map((v) => `const b${v} = v128.load(${at(v < 2 ? 'b' : 'next', (v % 2) * 16)});`),
+      range(2).map((row) => [
+        `const s${row} = v128.load32_splat(${at('a', row * 4)});`,
+        range(4).map((v) => `c${row}_${v} = madd(s${row}, b${v}, c${row}_${v});`),
+      ]),
+    ]),
+    finish(list),
   ]);
 }
+
+/** Sums to the rows that they are of. */
+const storeRows = (list) => stores(list, Object.assign((row) => `r${row}`, { offset: (_, v) => v * 16 }));
+
+/** Sums are gradients of what the rows hold, a step of `sgd` with them; velocities lie `velocities` bytes further on. */
+const descendRows = (list) => {
+  const factors = ['momentum', 'decay', 'intoVelocity', 'intoWeight'];
+  return [
+    factors.map((name, i) => `const ${name} = v128.load(factors${offset(i * 16)});`),
+    list.map(([sum, row, v]) => {
+      const w = `r${row} + ${v * 16}`;
+      return `descend(${w}, ${w} + velocities, ${sum}, ${factors.join(', ')});`;
+    }),
+  ];
+};
 
 /** sums[4][2][lane] += Σ_i a[i][4][lane] · b[i][2][lane]. */
 function dotTile() {
@@ -185,11 +210,13 @@ const source = [
   '/** Written by scripts/microkernels.mjs. */',
   "import { finishRow, startRow } from '../lib/epilogue';",
   "import { laneMask, madd, zero } from '../lib/simd';",
+  "import { descend } from '../sgd';",
   '',
   range(3).map((i) => rowsTile(i + 1, 3)),
   range(4).map((i) => rowsTile(i + 1, 2)),
   range(4).map((i) => outerTile(i + 1)),
-  outerRows(),
+  outerRows('outerRows', '', storeRows),
+  outerRows('outerRowsSgd', ', velocities: usize, factors: usize', descendRows),
   dotTile(),
   timesRows('timesRow', 1, 4, 16, float),
   timesRows('timesPair', 2, 4, 16, float),

@@ -3,7 +3,7 @@ import t from 'tap';
 import { GraphBuilder } from '../src/graph/builder.js';
 import { differentiate, gradientName } from '../src/graph/differentiate.js';
 import type { Graph } from '../src/graph/graph.js';
-import { fuseActivations, optimize, prune, withOutputs } from '../src/graph/passes.js';
+import { fuseActivations, fuseUpdates, optimize, prune, withOutputs } from '../src/graph/passes.js';
 import { caffeAlexnet } from '../src/models/caffeAlexnet.js';
 import { sgd } from '../src/ops/sgd.js';
 
@@ -102,7 +102,8 @@ t.test('a ReLU joins the op before it, unless somebody else reads the sum', asyn
   t.ok(names(fuseActivations(graph())).includes('relu'), 'an output before the ReLU stays');
 });
 
-t.test('updates move up to where their gradient is, behind the last reader of the variable', async (t) => {
+/** A step of the small graph: gradients and an update for each weight, not yet optimized. */
+function smallStep(): Graph {
   const { g, graph } = small();
   const rate = g.input('rate', [1]);
   const d = differentiate(graph(), 'loss', ['conv.weight', 'fc.weight']);
@@ -115,10 +116,34 @@ t.test('updates move up to where their gradient is, behind the last reader of th
     builder.update(w, next);
     builder.update(v, momentum);
   }
-  const order = names(optimize(withOutputs(builder.build(), ['loss'])));
+  return builder.build();
+}
+
+t.test('updates move up to where their gradient is, behind the last reader of the variable', async (t) => {
+  const order = names(optimize(withOutputs(smallStep(), ['loss'])));
   t.ok(order.indexOf('fc.weight/sgd') > order.indexOf('fc/weightGradient'), 'after its gradient');
   t.ok(order.indexOf('fc.weight/sgd') > order.indexOf('fc/dataGradient'), 'after the last reader of the old weight');
   t.ok(order.indexOf('fc.weight/sgd') < order.indexOf('pool/gradient'), 'before the backward pass goes on');
+});
+
+t.test('an update takes in the gradient of a fully connected weight, unless somebody else reads it', async (t) => {
+  const graph = optimize(withOutputs(smallStep(), ['loss']));
+  const fused = fuseUpdates(graph);
+  t.same(
+    names(fused),
+    names(graph).filter((name) => name !== 'fc/weightGradient'),
+    'in the same order',
+  );
+  const node = (of: Graph, name: string) => of.nodes.find((one) => one.name === name);
+  const [w, gradient, v, rate] = node(graph, 'fc.weight/sgd')?.inputs ?? [];
+  const [dy, x] = node(graph, 'fc/weightGradient')?.inputs ?? [];
+  t.match(node(fused, 'fc.weight/sgd'), { op: { name: 'linearSgd' }, inputs: [w, dy, x, v, rate], phase: 'update' });
+  t.equal(node(fused, 'conv.weight/sgd'), node(graph, 'conv.weight/sgd'), 'those of convolutions stay');
+
+  const read = { ...graph, outputs: new Map([...graph.outputs, ['gradient', gradient]]) };
+  t.same(fuseUpdates(read), read, 'a gradient that is an output stays');
+  const changed = { ...graph, updates: new Map([...graph.updates, [x, w]]) };
+  t.same(fuseUpdates(changed), changed, 'so does one of something that changes before the update');
 });
 
 t.test('AlexNet differentiates without a gradient of its images', async (t) => {

@@ -99,6 +99,14 @@ t.test('small batches stream the fully connected weights, larger ones pack', asy
   );
 });
 
+t.test('the gradient of a fully connected weight takes no memory while it trains', async (t) => {
+  const graph = stepGraph(caffeAlexnet(), 16, ['fc6.weight', 'fc7.weight', 'fc8.weight'], {});
+  const { steps, buffers } = lower(graph, { threads: 2 });
+  t.equal(kernels(steps).filter((kernel) => kernel === 'linearSgd').length, 3);
+  t.notOk(kernels(steps).includes('linearWeightGradient'));
+  t.ok(buffers.every(({ home, bytes }) => home === 'variable' || bytes < 4096 * 4096 * 4));
+});
+
 t.test('a strided data gradient is a convolution for each phase', async (t) => {
   const phases = (stride: number, kernel: number) => {
     const g = new GraphBuilder('strided');

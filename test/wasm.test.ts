@@ -3,10 +3,14 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { Heap, pageBytes } from '../src/backends/wasm/heap.js';
-import { openWasmBackend } from '../src/backends/wasm/index.js';
+import { openWasmBackend, type WasmOptions } from '../src/backends/wasm/index.js';
 import { compile, instantiate, kernelNumbers } from '../src/backends/wasm/module.js';
 import { openPool } from '../src/backends/wasm/threads.js';
+import type { NetworkDefinition } from '../src/engine/definition.js';
+import { lossSeed, stepGraph } from '../src/engine/graphs.js';
+import type { Graph } from '../src/graph/graph.js';
 import { BackendError, caffeAlexnet, GraphBuilder, openEngine } from '../src/index.js';
+import { fullyConnected } from '../src/models/layers.js';
 import { goldenData, goldenModel, goldenWeights } from './golden.js';
 
 t.test('the heap fits blocks first, joins gaps, grows, and names what does not fit', async (t) => {
@@ -71,6 +75,64 @@ t.test('pointers above 2 GiB work', async (t) => {
 t.test('two engines live side by side', async (t) => {
   const [a, b] = await Promise.all([fewSteps(), fewSteps()]);
   t.same(a, b);
+});
+
+/** Batch, inputs, units and classes: whole and cut tiles, one block of panels and several. */
+const sizes = [
+  [5, 61, 30, 7],
+  [1, 40, 64, 4],
+  [70, 1203, 71, 6],
+] as const;
+
+t.test('an update that computes its gradient gives the same bits as one that reads it', async (t) => {
+  const rules = [{ rule: 'caffe' }, { rule: 'torch' }, { rule: 'paper', learningRateMultiplier: 2 }] as const;
+  for (const [batch, inputs, units, classes] of sizes) {
+    const model: NetworkDefinition = {
+      name: 'two layers',
+      inputShape: [inputs],
+      classes,
+      recipe: { learningRate: 0.1, optimizer: {} },
+      build(g, images) {
+        const init = { weight: { kind: 'he' }, bias: { kind: 'constant', value: 0.1 } } as const;
+        const hidden = g.relu(fullyConnected(g, 'fc1', images, { units, ...init }), { name: 'relu1' });
+        return { logits: fullyConnected(g, 'fc2', hidden, { units: classes, ...init }) };
+      },
+    };
+    const trained = ['fc1.weight', 'fc1.bias', 'fc2.weight', 'fc2.bias'];
+    const given = {
+      images: Float32Array.from({ length: batch * inputs }, (_, i) => Math.sin(1 + i * i * 0.37)),
+      labels: Int32Array.from({ length: batch }, (_, n) => (n * 3 + 1) % classes),
+      random: new Int32Array(4),
+      [lossSeed]: Float32Array.of(1),
+      learningRate: Float32Array.of(0.1),
+    };
+    for (const rule of rules) {
+      const fused = stepGraph(model, batch, trained, { momentum: 0.9, weightDecay: 0.01, ...rule });
+      const gradients = fused.nodes.filter(({ op }) => op.name === 'linearWeightGradient');
+      const outputs = gradients.map(({ name, outputs: [id] }) => [name, id] as const);
+      const unfused = { ...fused, outputs: new Map([...fused.outputs, ...outputs]) };
+      /** Parameters and momentum after three steps. */
+      const after = async (graph: Graph, options: WasmOptions) => {
+        const engine = await openEngine({ backend: 'wasm', ...options });
+        const program = await engine.compile(graph);
+        for (let i = 0; i < 3; i++) await program.run(given);
+        const ops = [...new Set(program.plan.steps.map(({ op }) => op))];
+        const names = trained.flatMap((name) => [name, `${name}/momentum`]);
+        const values = await Promise.all(names.map((name) => program.variables.read(name)));
+        await engine.close();
+        return { ops, values };
+      };
+      for (const simd of ['plain', 'auto'] as const) {
+        const expected = await after(unfused, { threads: 1, simd });
+        t.notOk(expected.ops.includes('linearSgd'));
+        for (const threads of [1, 2, 3]) {
+          const found = await after(fused, { threads, simd });
+          t.notOk(found.ops.includes('linearWeightGradient'));
+          t.strictSame(found.values, expected.values, `batch ${batch}, ${rule.rule}, ${simd}, ${threads} threads`);
+        }
+      }
+    }
+  }
 });
 
 t.test('nothing is allocated after the first step', async (t) => {

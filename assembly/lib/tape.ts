@@ -20,7 +20,7 @@ import { convTranspose2d } from '../convTranspose2d';
 import { dropout } from '../dropout';
 import { leakyRelu, leakyReluGradient } from '../leakyRelu';
 import {
-  linearBiasGradient, linearDataGradient, linearPanels, linearRows, linearWeightGradient,
+  linearBiasGradient, linearDataGradient, linearPanels, linearRows, linearSgd, linearWeightGradient,
 } from '../linear';
 import { linearInt16Panels, linearInt16Rows } from '../linearInt16';
 import { local2d, local2dDataGradient, local2dWeightGradient } from '../local2d';
@@ -70,6 +70,7 @@ export enum Kernel {
   linearDataGradient,
   linearWeightGradient,
   linearBiasGradient,
+  linearSgd,
   linearInt16Rows,
   linearInt16Panels,
   relu,
@@ -145,6 +146,7 @@ function call(kernel: i32, args: usize, share: i32, shares: i32): void {
     case Kernel.linearDataGradient: linearDataGradient(args, share, shares); break;
     case Kernel.linearWeightGradient: linearWeightGradient(args, share, shares); break;
     case Kernel.linearBiasGradient: linearBiasGradient(args, share, shares); break;
+    case Kernel.linearSgd: linearSgd(args, share, shares); break;
     case Kernel.linearInt16Rows: linearInt16Rows(args, share, shares); break;
     case Kernel.linearInt16Panels: linearInt16Panels(args, share, shares); break;
     case Kernel.relu: relu(args, share, shares); break;

@@ -1,4 +1,7 @@
 /** Rewrites of a graph that keep its outputs and updates: pruning and fusion. */
+import type { Op } from '../ops/define.js';
+import { linearSgd, linearWeightGradient } from '../ops/linear.js';
+import { sgd } from '../ops/sgd.js';
 import type { Graph, Node } from './graph.js';
 
 /** Prunes, fuses activations into the ops before them, and moves updates to where their gradients are. */
@@ -23,16 +26,20 @@ export function prune(graph: Graph): Graph {
   return { ...graph, nodes: kept.reverse() };
 }
 
+/** How many nodes, outputs and updates read each value. */
+function countReaders(graph: Graph): ReadonlyMap<number, number> {
+  const readers = new Map<number, number>();
+  const reads = [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.values(), ...graph.updates.values()];
+  for (const id of reads) readers.set(id, (readers.get(id) ?? 0) + 1);
+  return readers;
+}
+
 /**
  * relu(conv2d(…)) and relu(linear(…)) become one node when nothing else reads the sum before the ReLU. Training graphs
  * allow it too: the gradient of ReLU is taken from its output.
  */
 export function fuseActivations(graph: Graph): Graph {
-  const readers = new Map<number, number>();
-  const read = (id: number): void => void readers.set(id, (readers.get(id) ?? 0) + 1);
-  for (const node of graph.nodes) node.inputs.forEach(read);
-  for (const id of [...graph.outputs.values(), ...graph.updates.values()]) read(id);
-
+  const readers = countReaders(graph);
   const producer = new Map<number, number>();
   const nodes: (Node | undefined)[] = [];
   for (const node of graph.nodes) {
@@ -56,6 +63,35 @@ export function fuseActivations(graph: Graph): Graph {
     }
   }
   return { ...graph, nodes: nodes.filter((node) => node !== undefined) };
+}
+
+/**
+ * The gradient of a fully connected weight that nothing but an update by `sgd` reads becomes one node with that update, where the update
+ * stands. For backends that have a kernel for it: it is bound by memory, and the gradient is as large as the weight.
+ */
+export function fuseUpdates(graph: Graph): Graph {
+  const readers = countReaders(graph);
+  const gradients = new Map<number, Node>();
+  for (const node of graph.nodes) {
+    // What it reads must still be there when the update comes.
+    const stays = node.inputs.every((id) => !graph.updates.has(id));
+    if (node.op.name === linearWeightGradient.name && stays) gradients.set(node.outputs[0], node);
+  }
+  const gradientOf = new Map<Node, Node>();
+  for (const node of graph.nodes) {
+    const gradient = node.op.name === sgd.name && readers.get(node.inputs[1]) === 1 && gradients.get(node.inputs[1]);
+    if (gradient) gradientOf.set(node, gradient);
+  }
+  const fused = new Set(gradientOf.values());
+  const nodes = graph.nodes.flatMap((node) => {
+    if (fused.has(node)) return [];
+    const gradient = gradientOf.get(node);
+    if (!gradient) return [node];
+    const [weight, , velocity, rate] = node.inputs;
+    const inputs = [weight, ...gradient.inputs, velocity, rate];
+    return [{ ...node, op: linearSgd as unknown as Op, inputs }];
+  });
+  return { ...graph, nodes };
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Fully connected layer, with its three gradients.
+ * Fully connected layer, with its three gradients, and the update of its weight at once with the weight's gradient.
  *
  *   y[n, o] = b[o] + Σ_k w[o, k] · x[n, k]
  *
@@ -24,6 +24,7 @@ import {
 } from './define.js';
 import { Sums } from './lib/sums.js';
 import { reluGradient } from './relu.js';
+import { type SgdAttributes, sgd } from './sgd.js';
 
 export type LinearAttributes = {
   /** Applied to the sum; set by the fusion pass. */
@@ -186,5 +187,45 @@ export const linearBiasGradient = defineOp<LinearGradientAttributes>({
     const sums = new Sums(dy.shape[1]);
     dy.data.forEach((value, i) => sums.addValue(i % dy.shape[1], value));
     return [sums.judged()];
+  },
+});
+
+/**
+ * `sgd` with the gradient that `linearWeightGradient` gives, which is never stored: weight w [O, K], dy [N, O], x [N, K], velocity v
+ * [O, K] and learning rate f32 [1] → [w', v'].
+ */
+export const linearSgd = defineOp<SgdAttributes>({
+  name: 'linearSgd',
+  family: 'linear',
+  inPlace: [
+    [0, 0],
+    [1, 3],
+  ],
+  attributes: sgd.attributes,
+
+  infer(attributes, inputs) {
+    expectInputs('linearSgd', inputs, 5);
+    const [w, dy, x, v, learningRate] = inputs;
+    return sgd.infer(attributes, [w, ...linearWeightGradient.infer({}, [dy, x]), v, learningRate]);
+  },
+
+  cost(attributes, inputs, outputs) {
+    const [w, dy, x, v, learningRate] = inputs;
+    const gradient = linearWeightGradient.cost({}, [dy, x], [w]);
+    const update = sgd.cost(attributes, [w, w, v, learningRate], outputs);
+    return { macs: gradient.macs, flops: gradient.flops + update.flops, bytes: bytesTouched(inputs, outputs) };
+  },
+
+  reference(attributes, [w, dy, x, v, learningRate], accuracy) {
+    const [gradient] = linearWeightGradient.reference({}, [dy, x], accuracy);
+    const [weight, velocity] = sgd.reference(attributes, [w, { ...w, data: gradient.data }, v, learningRate], accuracy);
+    // The error of the gradient enters the weight times ε, and the velocity as the gradient itself does.
+    const rate = learningRate.data[0] * attributes.learningRateMultiplier;
+    const inner = attributes.rule === 'torch' ? 1 : rate;
+    const moreBy = (factor: number) => (bound: number, i: number) => bound + Math.abs(factor) * gradient.bound[i];
+    return [
+      { ...weight, bound: weight.bound.map(moreBy(rate)) },
+      { ...velocity, bound: velocity.bound.map(moreBy(inner)) },
+    ];
   },
 });

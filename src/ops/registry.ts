@@ -14,7 +14,7 @@ import { crossEntropy, crossEntropyGradient, crossEntropyTargetGradient } from '
 import type { Op } from './define.js';
 import { dropout } from './dropout.js';
 import { leakyRelu, leakyReluGradient } from './leakyRelu.js';
-import { linear, linearBiasGradient, linearDataGradient, linearWeightGradient } from './linear.js';
+import { linear, linearBiasGradient, linearDataGradient, linearSgd, linearWeightGradient } from './linear.js';
 import { local2d, local2dBiasGradient, local2dDataGradient, local2dWeightGradient } from './local2d.js';
 import { logSoftmax, logSoftmaxGradient } from './logSoftmax.js';
 import { lrn, lrnGradient } from './lrn.js';
@@ -51,6 +51,7 @@ const all: readonly Op[] = [
   linearDataGradient,
   linearWeightGradient,
   linearBiasGradient,
+  linearSgd,
   local2d,
   local2dDataGradient,
   local2dWeightGradient,

@@ -1,5 +1,16 @@
-import { type LinearAttributes, linear } from '../../ops/linear.js';
-import { type Case, type DataKind, int16Variable, makeCase, scaled, tensor, variable, withIntegers } from '../case.js';
+import { type LinearAttributes, linear, linearSgd } from '../../ops/linear.js';
+import type { SgdAttributes } from '../../ops/sgd.js';
+import {
+  type Case,
+  constant,
+  type DataKind,
+  int16Variable,
+  makeCase,
+  scaled,
+  tensor,
+  variable,
+  withIntegers,
+} from '../case.js';
 
 type Options = { readonly label?: string; readonly data?: DataKind };
 
@@ -83,6 +94,20 @@ const int16 = [
   ),
 ];
 
+/** The update of a weight [O, K] after a batch of n. */
+function update(n: number, k: number, o: number, given: Partial<SgdAttributes>): Case {
+  const weight = variable(o, k);
+  const inputs = [weight, scaled(0.1, tensor(n, o)), tensor(n, k), weight, constant(0.01)];
+  return makeCase(linearSgd, inputs, { momentum: 0.9, weightDecay: 5e-4, ...given });
+}
+
+/** Tiles that are whole and tiles that are not, every rule, and more than one block of panels. */
+const updates = (['caffe', 'torch', 'paper'] as const).flatMap((rule) => [
+  ...[1, 2, 3, 4, 5, 7, 8, 9].map((n) => update(n, 8 + 3 * n, 16 - n, { rule })),
+  update(16, 64, 48, { rule, learningRateMultiplier: 2 }),
+  update(300, 421, 7, { rule }),
+]);
+
 export const cases: readonly Case[] = [
   ...withIntegers([
     ...alexnet,
@@ -96,6 +121,7 @@ export const cases: readonly Case[] = [
     ...longest,
     ...int16,
   ]),
+  ...updates,
   ...nonFinite,
   int16Layer(1, 37, 9, { activation: 'relu' }, { data: 'nonFinite' }),
   int16Layer(6, 21, 11, {}, { data: 'nonFinite' }),

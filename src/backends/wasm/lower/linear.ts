@@ -1,7 +1,10 @@
+import { factorBytes, sgdRule } from './optimizers.js';
 import type { LowerContext, Word } from './program.js';
 
 /** A tile of 4 × 8 sums. */
 const tileBytes = 128;
+/** A tile of 4 × 16 weights at the edge of the matrix. */
+const edgeBytes = 256;
 /** Bytes that stay in a second-level cache of 512 KiB. */
 const cachedBytes = 320 * 1024;
 /** Images that are worth a panel of eight; fewer are read as they are, two at a time. */
@@ -60,24 +63,34 @@ export function lowerLinearDataGradient(context: LowerContext): void {
 }
 
 export function lowerLinearWeightGradient(context: LowerContext): void {
-  const { node } = context;
-  const [batch, features] = context.shape(node.inputs[0]);
-  const [, depth] = context.shape(node.inputs[1]);
-  const panels = Math.ceil(depth / 8);
-  const packed = context.temporary('x in panels', panels * batch * 32);
-  context.preparation('packPanels', [context.input(1), packed, batch, depth]);
+  context.step('linearWeightGradient', weightWords(context, 0, context.output(0)));
+}
+
+export function lowerLinearSgd(context: LowerContext): void {
+  const words = weightWords(context, 1, context.input(0));
+  context.step('linearSgd', [...words, context.input(3), ...sgdRule(context, 4)]);
+}
+
+/** dy and x are the inputs from `first` on, and `to` is a matrix of the weight's shape. */
+function weightWords(context: LowerContext, first: number, to: Word): readonly Word[] {
+  const { inputs } = context.node;
+  const [batch, features] = context.shape(inputs[first]);
+  const [, depth] = context.shape(inputs[first + 1]);
+  const pairs = Math.ceil(depth / 16);
+  const packed = context.temporary('x in panels', pairs * batch * 64);
+  context.preparation('packPanels', [context.input(first + 1), packed, batch, depth]);
   const tilesPerThread = Math.ceil(Math.ceil(features / 4) / context.threads);
-  const block = Math.max(1, Math.floor(cachedBytes / (batch * 32)));
-  context.step('linearWeightGradient', [
-    context.input(0),
+  const block = 2 * Math.max(1, Math.floor(cachedBytes / (batch * 64)));
+  return [
+    context.input(first),
     packed,
-    context.output(0),
-    ...context.scratch(tileBytes + tilesPerThread * batch * 16),
+    to,
+    ...context.scratch(2 * edgeBytes + factorBytes + tilesPerThread * batch * 16),
     batch,
     depth,
     features,
     block,
-  ]);
+  ];
 }
 
 export function lowerLinearBiasGradient(context: LowerContext): void {

@@ -4,6 +4,7 @@
  */
 import { BackendError, GraphError } from '../../../errors.js';
 import type { Graph, Node } from '../../../graph/graph.js';
+import { fuseUpdates } from '../../../graph/passes.js';
 import { bytesOf } from '../../../ops/define.js';
 import { type Buffer, type LowerContext, type Lowered, type Step, slack, type Word } from './program.js';
 import { type Algorithm, legalAlgorithms } from './rules.js';
@@ -22,7 +23,7 @@ export function algorithmNames(graph: Graph, node: Node): readonly string[] {
 }
 
 export function lower(graph: Graph, options: LowerOptions): Lowered {
-  return new Lowering(graph, options).run();
+  return new Lowering(fuseUpdates(graph), options).run();
 }
 
 class Lowering {

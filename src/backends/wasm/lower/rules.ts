@@ -13,6 +13,7 @@ import {
   lowerLinearDataGradient,
   lowerLinearPanels,
   lowerLinearRows,
+  lowerLinearSgd,
   lowerLinearWeightGradient,
   worthPanels,
 } from './linear.js';
@@ -142,6 +143,7 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   linearDataGradient: [{ name: 'rows', lower: lowerLinearDataGradient }],
   linearWeightGradient: [{ name: 'panels', lower: lowerLinearWeightGradient }],
   linearBiasGradient: [{ name: 'simd', lower: lowerLinearBiasGradient }],
+  linearSgd: [{ name: 'panels', lower: lowerLinearSgd }],
   relu: elementwise('relu'),
   reluGradient: elementwise('reluGradient'),
   leakyRelu: [{ name: 'simd', lower: lowerLeakyRelu }],
