@@ -124,6 +124,8 @@ class Benchmark {
   private readonly agreement: Agreement[] = [];
   private readonly coldStart: ColdStart[] = [];
   private readonly openings: Opening[] = [];
+  /** Names of the peers that could be opened; of the others, why not. */
+  private readonly present = new Set<string>();
   private readonly missing = new Map<string, string>();
 
   constructor(
@@ -219,9 +221,9 @@ class Benchmark {
 
   /** Ours next to that of a peer that opens a file as we do, where there is one. */
   async measureOpenings(batch: number, [first]: Team): Promise<void> {
-    const { peers, onProgress } = this.options;
-    const names = peers.map(({ name }) => name).filter((name) => name === openingPeer && !this.missing.has(name));
-    if (names.length === 0) return;
+    const { onProgress } = this.options;
+    if (!this.present.has(openingPeer)) return;
+    const names = [openingPeer];
     const { threads } = first.info;
     const onRound = (done: number, total: number) => onProgress?.(done, total, 'opening files of weights');
     const own = first.setting;
@@ -242,7 +244,10 @@ class Benchmark {
     );
     const opened = openings.flatMap((opening) => (opening.status === 'fulfilled' ? [opening.value] : []));
     for (const [i, opening] of openings.entries()) {
-      if (opening.status === 'fulfilled') continue;
+      if (opening.status === 'fulfilled') {
+        this.present.add(candidates[i].name);
+        continue;
+      }
       if (opening.reason instanceof MissingPeer) {
         this.missing.set(candidates[i].name, opening.reason.message);
       } else {
