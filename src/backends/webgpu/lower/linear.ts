@@ -1,5 +1,7 @@
 /** Fully connected layers: as matrix products, and for few images with kernels that read or write the weight once. */
+import { elements } from '../../../ops/define.js';
 import type { LinearAttributes } from '../../../ops/linear.js';
+import { stepBySgd } from './optimizers.js';
 import { multiply } from './product.js';
 import { grid, type LowerContext, leastValue } from './program.js';
 import { type Affine, affineBindings, affineConstants, sumSlices } from './sumSlices.js';
@@ -120,6 +122,20 @@ export function lowerLinearWeightGradient(context: LowerContext): void {
     depth: images,
     columns: depth,
   });
+}
+
+/** The gradient in memory of its own, then the step: an adapter has no use for a kernel that does both. */
+export function lowerLinearSgd(context: LowerContext): void {
+  const { node } = context;
+  const gradient = context.temporary('gradient', elements(context.shape(node.inputs[0])) * 4);
+  lowerLinearWeightGradient({
+    ...context,
+    node: { ...node, inputs: node.inputs.slice(1, 3) },
+    input: (index) => context.input(index + 1),
+    output: () => gradient,
+    step: context.preparation,
+  });
+  stepBySgd(context, gradient, 3, 4);
 }
 
 /** Rows that an invocation writes. */

@@ -23,12 +23,17 @@ function countOf({ node, shape }: LowerContext): number {
 }
 
 export function lowerSgd(context: LowerContext): void {
+  stepBySgd(context, context.input(1), 2, 3);
+}
+
+/** A step of gradient descent with the gradient of a buffer; `velocity` and `rate` are the positions of these among the inputs. */
+export function stepBySgd(context: LowerContext, gradient: BufferIndex, velocity: number, rate: number): void {
   const { rule, momentum, weightDecay, learningRateMultiplier } = context.node.attributes as SgdAttributes;
   const bindings = [
     { buffer: begun(context, 0, 0), access: 'write' },
-    { buffer: context.input(1), access: 'read' },
-    { buffer: begun(context, 1, 2), access: 'write' },
-    { buffer: context.input(3), access: 'read', whole: true },
+    { buffer: gradient, access: 'read' },
+    { buffer: begun(context, 1, velocity), access: 'write' },
+    { buffer: context.input(rate), access: 'read', whole: true },
   ] as const;
   const sign = rule === 'paper' ? -1 : 1;
   const words = [momentum, weightDecay, learningRateMultiplier, sign].map(float);
