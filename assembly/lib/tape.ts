@@ -217,6 +217,19 @@ function shareOut(kernel: i32, args: usize, control: usize, threads: i32): void 
 }
 
 /**
+ * All threads meet, and with `moment` (where to note the clock, or 0) go on only when thread 0 has noted it: were it the last to
+ * be given a core, the others would have done the next step before that step's time began. Returns 0, or the error word.
+ */
+function meet(control: usize, thread: i32, threads: i32, moment: usize): i32 {
+  if (threads > 1) {
+    const error = barrier(control, threads);
+    if (error || !moment) return error;
+  }
+  if (moment && thread == 0) store<f64>(moment, now());
+  return threads > 1 ? barrier(control, threads) : 0;
+}
+
+/**
  * Runs a tape as thread `thread` of `threads`. Returns 0, or the error word of the barrier (see `barrier`). With `times` (the
  * address of 3 float64 for each step and one more, or 0), thread 0 notes the clock before the first step and after each, then
  * for each step the milliseconds and multiply-adds of the products inside its kernel.
@@ -224,20 +237,20 @@ function shareOut(kernel: i32, args: usize, control: usize, threads: i32): void 
 export function run(tape: usize, control: usize, thread: i32, threads: i32, times: usize): i32 {
   becomeThread(thread);
   const steps = load<i32>(tape);
-  const timed = times != 0 && thread == 0;
-  const products = times + (<usize>(steps + 1) << 3);
+  const products = times && thread == 0 ? times + (<usize>(steps + 1) << 3) : 0;
   let step = tape + 4;
-  if (timed) store<f64>(times, now());
+  let moment = times;
+  if (moment) {
+    const error = meet(control, thread, threads, moment);
+    if (error) return error;
+  }
   for (let i = 0; i < steps; i++) {
-    sumProducts(timed ? products + <usize>i * productBytes : 0);
-    if (threads == 1) {
-      call(load<i32>(step), step + 8, 0, 1);
-    } else {
-      shareOut(load<i32>(step), step + 8, control, threads);
-      const error = barrier(control, threads);
-      if (error) return error;
-    }
-    if (timed) store<f64>(times + (<usize>(i + 1) << 3), now());
+    sumProducts(products ? products + <usize>i * productBytes : 0);
+    if (threads == 1) call(load<i32>(step), step + 8, 0, 1);
+    else shareOut(load<i32>(step), step + 8, control, threads);
+    if (times) moment += 8;
+    const error = meet(control, thread, threads, moment);
+    if (error) return error;
     step += load<usize>(step, 4);
   }
   return 0;
