@@ -87,7 +87,7 @@ function finishPanel(args: usize, n: i32, o: i32, count: i32, sums: usize): void
 }
 
 /** Columns of w that are worth a share: its rows are read in runs of so many. */
-const fewestColumns: i32 = 128;
+const fewestColumns: i32 = 512;
 
 /**
  * dx[n][k] = Σ_o dy[n][o] · w[o][k]. Threads share out the columns k; dx of a block of them, for four images at a time interleaved vector
