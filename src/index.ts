@@ -15,6 +15,7 @@ export type {
 export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
 export type { TuneOptions } from './backends/tune.js';
 export { inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
+export { type DataSplits, type Dataset, memoryDataset, split, subset } from './data/dataset.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
 export { type ColourNoise, colourOffsets } from './engine/colourNoise.js';
