@@ -37,6 +37,7 @@ export type {
   Images,
   LearningRate,
   NetworkOptions,
+  PlanOptions,
   ProfileOptions,
   Step,
   StepOptions,
