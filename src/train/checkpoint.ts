@@ -6,7 +6,7 @@ import { isSystemError } from '../atomicFile.js';
 import type { Network } from '../engine/network.js';
 import type { OptimizerSettings } from '../engine/optimizer.js';
 import { FileError } from '../errors.js';
-import { type NetworkFileOptions, networkMetadata, networkTensors, openWeights } from '../formats/network.js';
+import { networkMetadata, networkTensors, openWeights } from '../formats/network.js';
 import { openSafetensors, type SafetensorsFile, type TensorSource, writeSafetensors } from '../formats/safetensors.js';
 import { weightsMetadata } from '../models/metadata.js';
 import type { Model, Recipe } from '../models/model.js';
@@ -59,7 +59,6 @@ export async function writeCheckpoint(
   path: string,
   network: Network<Model>,
   state: CheckpointState,
-  options: NetworkFileOptions = {},
 ): Promise<void> {
   const parameters = new Set(network.parameters.map(({ name }) => name));
   const states = trainedVariables(network).filter((name) => !parameters.has(name));
@@ -77,7 +76,7 @@ export async function writeCheckpoint(
       return values;
     },
   }));
-  await writeSafetensors(path, checked, { ...networkMetadata(network, options), training: JSON.stringify(state) });
+  await writeSafetensors(path, checked, { ...networkMetadata(network), training: JSON.stringify(state) });
 }
 
 /** A checkpoint that has been opened and checked. */

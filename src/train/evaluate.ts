@@ -171,13 +171,12 @@ class Tally {
   }
 }
 
-/** How many classes come before this one. Of equal ones the lower comes first; one that is NaN comes last. */
+/** How many classes come before this one. Of equal ones the lower comes first; one that is NaN comes before all. */
 function rankOf(row: Float64Array, label: number): number {
   let ahead = 0;
   for (let c = 0; c < row.length; c++) {
     if (!(row[c] < row[label]) && (row[c] !== row[label] || c < label)) ahead++;
   }
-  // A class is not ahead of itself: only NaN counts as such.
   return ahead;
 }
 
