@@ -83,6 +83,7 @@ export { type Attributes, type Cost, type DType, defineOp, type Op, type TensorT
 export { findOp, ops } from './ops/registry.js';
 export type { Plan, PlanBuffer, PlanStep } from './plan/plan.js';
 
+export { type PretrainingEvent, type PretrainOptions, pretrain } from './train/pretrain.js';
 export type { Contestant, VerifyOptions, VerifyReport, VerifyResult } from './verify/verify.js';
 
 // What follows is loaded on first use: every module takes its time, and an import should take none.
