@@ -17,6 +17,7 @@ export type { TuneOptions } from './backends/tune.js';
 export { inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
 export { type DataSplits, type Dataset, memoryDataset, split, subset } from './data/dataset.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';
+export { type ImageStatistics, imageInput } from './data/imageInput.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
 export { type ColourNoise, colourOffsets } from './engine/colourNoise.js';
 export type { NetworkDefinition } from './engine/definition.js';
@@ -46,7 +47,7 @@ export type {
 } from './engine/types.js';
 export type { WeightArrays, WeightSource, WeightTensors } from './engine/weights.js';
 export * from './errors.js';
-export { loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
+export { type LoadOptions, loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
 export {
   openSafetensors,
@@ -64,6 +65,7 @@ export { optimize, withOutputs } from './graph/passes.js';
 export { quantiseLinear } from './graph/quantise.js';
 export { type CaffeAlexnetOptions, caffeAlexnet } from './models/caffeAlexnet.js';
 export type { FamilyOptions } from './models/family.js';
+export { replaceHead } from './models/head.js';
 export type {
   Augmentation,
   Built,

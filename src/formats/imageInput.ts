@@ -39,7 +39,8 @@ export async function readInput(file: SafetensorsFile, model: Model): Promise<Im
   try {
     checkImageInput(model, input);
   } catch (error) {
-    if (!(error instanceof ArgumentError)) throw error;
+    // Attributes of another type than they should have make a TypeError.
+    if (!(error instanceof ArgumentError || error instanceof TypeError)) throw error;
     throw new FileError(`${file.label}: 'input' in the metadata: ${error.message}`, { cause: error });
   }
   return input;
