@@ -15,9 +15,14 @@ export type {
 export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
 export type { TuneOptions } from './backends/tune.js';
 export { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
+export { type BitmapOptions, type ClassedImage, classedFiles, openBitmaps } from './data/bitmap.js';
 export { type DataSplits, type Dataset, memoryDataset, split, subset } from './data/dataset.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';
+export { type BatchOptions, batches, batchesPerEpoch, epochOrder, type ImageBatch } from './data/loader.js';
+export { type OpenDataOptions, openData } from './data/openData.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
+export { channelMeans, meanImage, principalComponents } from './data/statistics.js';
+export { openSynthetic, type SyntheticOptions } from './data/synthetic.js';
 export type { NetworkDefinition } from './engine/definition.js';
 export type { Engine, ProgramOptions } from './engine/engine.js';
 export { gradientsGraph, inferenceGraph, lossGraph, stepGraph } from './engine/graphs.js';
