@@ -11,6 +11,7 @@ import { wholeNumber, word } from './lib/options.js';
 import { expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
 import { formatCount, formatTable } from './lib/table.js';
+import { share } from './lib/trainingOptions.js';
 import { figure, percent } from './lib/trainingScreen.js';
 
 /** More classes than this make no readable matrix: what was confused most often is listed instead. */
@@ -23,7 +24,7 @@ interface EvaluateCommandOptions {
   readonly data: string;
   readonly split?: 'train' | 'validation' | 'test';
   readonly validation?: number;
-  readonly crops: 1 | 10;
+  readonly crops: '1' | '10';
   readonly batch?: number;
   readonly skipBad?: boolean;
   readonly seed: number;
@@ -46,12 +47,11 @@ export function evaluateCommand(): Command {
         'test',
       ]),
     )
-    .option('--validation <share>', 'with the --seed of the training: the share that was kept apart', Number)
+    .option('--validation <share>', 'with the --seed of the training: the share that was kept apart', share)
     .addOption(
       new Option('--crops <n>', '10: corners, centre and their mirror images, probabilities averaged')
         .choices(['1', '10'])
-        .default(1, '1')
-        .argParser((text) => (text === '10' ? 10 : 1)),
+        .default('1'),
     )
     .option('--batch <n>', 'images at one time; 100 by default', wholeNumber(1))
     .option('--skip-bad', 'leave out images that cannot be read')
@@ -64,7 +64,8 @@ export function evaluateCommand(): Command {
 }
 
 async function runEvaluate(options: EvaluateCommandOptions): Promise<void> {
-  const { weights, data, crops, batch, json } = options;
+  const { weights, data, batch, json } = options;
+  const crops = options.crops === '10' ? 10 : 1;
   const quiet = json === '-';
   if (json !== undefined) await expectFolder(json);
   const { model, file } = await openWeights(weights);
@@ -101,7 +102,14 @@ async function runEvaluate(options: EvaluateCommandOptions): Promise<void> {
       if (json !== undefined) {
         const { confusion, ...figures } = evaluation;
         const rows = evaluation.classes.map((_, i) => [...rowOf(confusion, i, evaluation.classes.length)]);
-        await writeJson(json, { model: model.name, data: dataset.name, crops, imagesPerSecond, ...figures, confusion: rows });
+        await writeJson(json, {
+          model: model.name,
+          data: dataset.name,
+          crops,
+          imagesPerSecond,
+          ...figures,
+          confusion: rows,
+        });
       }
     } finally {
       await engine.close();

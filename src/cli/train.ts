@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { type BackendName, backendNames } from '../backends/open.js';
 import { type Engine, openEngine } from '../engine/engine.js';
 import type { Network } from '../engine/network.js';
@@ -15,7 +15,15 @@ import { Progress } from './lib/progress.js';
 import { formatCount, formatExtents } from './lib/table.js';
 import { TrainingLog } from './lib/trainingLog.js';
 import { openNetwork, openSubject, type Subject, type SubjectOptions } from './lib/trainingNetwork.js';
-import { list, modelOption, number, optimizerOption, rateOption, scheduleOption } from './lib/trainingOptions.js';
+import {
+  list,
+  modelOption,
+  number,
+  optimizerOption,
+  rateOption,
+  scheduleOption,
+  share,
+} from './lib/trainingOptions.js';
 import { duration, figure, percent, TrainingScreen } from './lib/trainingScreen.js';
 
 interface TrainCommandOptions extends SubjectOptions {
@@ -74,12 +82,6 @@ export function trainCommand(): Command {
     .addOption(adapterOption())
     .option('--threads <n>', 'threads; those of this machine by default', wholeNumber(1))
     .action(runTrain);
-}
-
-function share(text: string): number {
-  const value = number(0, 1)(text);
-  if (value === 1) throw new InvalidArgumentError('Expected a number from 0 to below 1.');
-  return value;
 }
 
 async function runTrain(options: TrainCommandOptions): Promise<void> {
@@ -244,7 +246,9 @@ function closing(
   const what = { done: 'done', 'early stop': 'stopped early', aborted: 'interrupted' }[end?.reason ?? 'done'];
   const lines = ['', `${what} after ${formatCount(end?.step ?? 0)} steps, ${duration(seconds)}`];
   if (end?.best) {
-    lines.push(`best validation: top-1 ${percent(end.best.top1)}, loss ${figure(end.best.loss)}, epoch ${end.best.epoch}`);
+    lines.push(
+      `best validation: top-1 ${percent(end.best.top1)}, loss ${figure(end.best.loss)}, epoch ${end.best.epoch}`,
+    );
   }
   if (test) {
     lines.push(`${testName}: top-1 ${percent(test.top1)}, top-5 ${percent(test.top5)}, loss ${figure(test.loss)}`);

@@ -2,8 +2,8 @@
 import { tenCrops } from '../data/augmentation.js';
 import type { Dataset } from '../data/dataset.js';
 import { batches } from '../data/loader.js';
-import type { ForwardOptions } from '../engine/types.js';
 import type { Network } from '../engine/network.js';
+import type { ForwardOptions } from '../engine/types.js';
 import { ArgumentError, InputError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { checkDataset } from './checkDataset.js';

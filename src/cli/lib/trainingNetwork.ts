@@ -1,6 +1,7 @@
 /** What `tandem train` trains: model, recipe, data and network, from the options and, when resuming, from the checkpoint. */
+
+import type { DataSplits, Dataset } from '../../data/dataset.js';
 import { imageInput } from '../../data/imageInput.js';
-import { type DataSplits, type Dataset } from '../../data/dataset.js';
 import { type OpenDataOptions, openData } from '../../data/openData.js';
 import { meanImage } from '../../data/statistics.js';
 import type { Engine } from '../../engine/engine.js';

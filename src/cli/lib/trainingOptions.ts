@@ -16,6 +16,13 @@ export function number(least: number, most = Number.MAX_VALUE): (text: string) =
   };
 }
 
+/** A part of a whole, less than all of it. */
+export function share(text: string): number {
+  const value = number(0, 1)(text);
+  if (value === 1) throw new InvalidArgumentError('Expected a number from 0 to below 1.');
+  return value;
+}
+
 /** 'width=0.5', repeated: options of a preset; words stay words. */
 export function modelOption(text: string, given: ModelOptions = {}): ModelOptions {
   const [name, value] = pair(text);
@@ -50,7 +57,9 @@ export function optimizerOption(text: string): OptimizerSettings {
     case 'torch':
       return { kind: 'sgd', rule: name, ...attributes };
     default:
-      throw new InvalidArgumentError('Expected adam, sgd, or a rule of sgd: paper, caffe or torch; NAME=VALUE may follow.');
+      throw new InvalidArgumentError(
+        'Expected adam, sgd, or a rule of sgd: paper, caffe or torch; NAME=VALUE may follow.',
+      );
   }
 }
 
@@ -69,7 +78,9 @@ const listFields = ['epochs', 'factors'];
 export function scheduleOption(text: string): Schedule {
   const [kind, ...rest] = list(text);
   if (!Object.hasOwn(scheduleFields, kind)) {
-    throw new InvalidArgumentError(`Expected one of ${Object.keys(scheduleFields).join(', ')}, with NAME=VALUE after it.`);
+    throw new InvalidArgumentError(
+      `Expected one of ${Object.keys(scheduleFields).join(', ')}, with NAME=VALUE after it.`,
+    );
   }
   const fields = scheduleFields[kind as Schedule['kind']];
   const given = new Map(rest.map(pair));
