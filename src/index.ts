@@ -15,6 +15,7 @@ export type {
 export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
 export type { TuneOptions } from './backends/tune.js';
 export { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
+export { type DataSplits, type Dataset, memoryDataset, split, subset } from './data/dataset.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
 export type { NetworkDefinition } from './engine/definition.js';
