@@ -14,13 +14,15 @@ export type {
 } from './backends/backend.js';
 export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
 export type { TuneOptions } from './backends/tune.js';
-export { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
+export { inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
 export { type DataSplits, type Dataset, memoryDataset, split, subset } from './data/dataset.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
+export { type ColourNoise, colourOffsets } from './engine/colourNoise.js';
 export type { NetworkDefinition } from './engine/definition.js';
 export type { Engine, ProgramOptions } from './engine/engine.js';
 export { gradientsGraph, inferenceGraph, lossGraph, stepGraph } from './engine/graphs.js';
+export type { ImageInput } from './engine/imageInput.js';
 export type { Network } from './engine/network.js';
 export type { AdamSettings, OptimizerSettings, SgdSettings } from './engine/optimizer.js';
 export type { ParameterStore } from './engine/parameters.js';
@@ -33,6 +35,8 @@ export type {
   Frozen,
   GradientsOptions,
   GradientsResult,
+  Images,
+  LearningRate,
   NetworkOptions,
   ProfileOptions,
   Step,
@@ -62,7 +66,6 @@ export type { FamilyOptions } from './models/family.js';
 export type {
   Augmentation,
   Built,
-  ColourNoise,
   Model,
   Preprocessing,
   Recipe,

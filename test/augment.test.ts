@@ -2,7 +2,8 @@
 import t from 'tap';
 import { Heap } from '../src/backends/wasm/heap.js';
 import { openWasmBackend } from '../src/backends/wasm/index.js';
-import { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from '../src/data/augmentation.js';
+import { inferenceAttributes, tenCrops, trainingAttributes } from '../src/data/augmentation.js';
+import { colourOffsets } from '../src/engine/colourNoise.js';
 import type { Pixels } from '../src/data/image.js';
 import { preprocessImage } from '../src/data/preprocess.js';
 import { GraphError, InputError } from '../src/errors.js';
