@@ -38,6 +38,7 @@ export type {
   Images,
   LearningRate,
   NetworkOptions,
+  PlanOptions,
   ProfileOptions,
   Step,
   StepOptions,

@@ -91,7 +91,9 @@ export function inferenceImages(
   const what = view ? 'view' : 'input.inference';
   const made = resolve(what, model, input, attributes);
   if (augmentIsRandom(made.attributes)) {
-    throw new ArgumentError(`${what}: inference leaves nothing to chance, expected a fixed crop, flips of 0 or 1, no noise`);
+    throw new ArgumentError(
+      `${what}: inference leaves nothing to chance, expected a fixed crop, flips of 0 or 1, no noise`,
+    );
   }
   return made;
 }
@@ -145,6 +147,5 @@ export function declareImages(
   const bytes = g.input(storedInputs.bytes, [batch, ...shape], 'u8');
   const colour = attributes.colour ? g.input(storedInputs.colour, [batch, shape[0]]) : undefined;
   const meanImage = attributes.meanImage === 'none' ? undefined : g.input(storedInputs.meanImage, shape);
-  return (random) =>
-    g.augment(bytes, { random, colour, meanImage }, attributes, { name: 'images', layer: 'input' });
+  return (random) => g.augment(bytes, { random, colour, meanImage }, attributes, { name: 'images', layer: 'input' });
 }

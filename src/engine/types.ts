@@ -126,3 +126,10 @@ export interface ProfileOptions {
   readonly repeats?: number;
   readonly signal?: AbortSignal;
 }
+
+export interface PlanOptions {
+  readonly mode: 'inference' | 'training';
+  readonly batch: number;
+  /** Of stored images, for a network with an `input`; of float32 images by default. */
+  readonly bytes?: boolean;
+}
