@@ -49,7 +49,9 @@ export function modelFromMetadata(metadata: Readonly<Record<string, string>>, wh
       `${where}: 'preprocessing' in the metadata lacks a field or has a wrong one: ${text('preprocessing')}`,
     );
   }
-  const named = Object.hasOwn(metadata, 'classNames') ? { classNames: namesOf(json('classNames'), model.classes, where) } : {};
+  const named = Object.hasOwn(metadata, 'classNames')
+    ? { classNames: namesOf(json('classNames'), model.classes, where) }
+    : {};
   return { ...model, preprocessing, ...named };
 }
 

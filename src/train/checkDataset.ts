@@ -14,7 +14,9 @@ import { formatShape, sameShape } from '../ops/define.js';
 export function checkDataset(network: Network<Model>, dataset: Dataset): ImageInput {
   const { input, model } = network;
   if (!input) {
-    throw new ArgumentError(`network '${model.name}' does not say how it reads bytes: open it with 'input' (see imageInput)`);
+    throw new ArgumentError(
+      `network '${model.name}' does not say how it reads bytes: open it with 'input' (see imageInput)`,
+    );
   }
   if (!sameShape(dataset.shape, input.shape)) {
     throw new InputError(

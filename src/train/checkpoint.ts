@@ -6,7 +6,8 @@ import { isSystemError } from '../atomicFile.js';
 import type { Network } from '../engine/network.js';
 import type { OptimizerSettings } from '../engine/optimizer.js';
 import { FileError } from '../errors.js';
-import { type NetworkFileOptions, networkMetadata, networkTensors, openWeights } from '../formats/network.js';
+import { savedInput } from '../formats/imageInput.js';
+import { openWeights } from '../formats/network.js';
 import { openSafetensors, type SafetensorsFile, type TensorSource, writeSafetensors } from '../formats/safetensors.js';
 import { weightsMetadata } from '../models/metadata.js';
 import type { Model, Recipe } from '../models/model.js';
@@ -55,18 +56,15 @@ export async function exists(path: string): Promise<boolean> {
  *
  * @throws NotFinite when a number of it is not finite, FileError when it cannot be written: what was there before stands then
  */
-export async function writeCheckpoint(
-  path: string,
-  network: Network<Model>,
-  state: CheckpointState,
-  options: NetworkFileOptions = {},
-): Promise<void> {
+export async function writeCheckpoint(path: string, network: Network<Model>, state: CheckpointState): Promise<void> {
   const parameters = new Set(network.parameters.map(({ name }) => name));
   const states = trainedVariables(network).filter((name) => !parameters.has(name));
   const shapes = new Map(network.states.map(({ name, shape }) => [name, shape]));
+  const variables = [...network.parameters, ...states.map((name) => ({ name, shape: shapes.get(name) ?? [] }))];
+  const input = savedInput(network.input);
   const tensors: TensorSource[] = [
-    ...networkTensors(network),
-    ...states.map((name) => ({ name, shape: shapes.get(name) ?? [], data: () => network.read(name) })),
+    ...variables.map(({ name, shape }) => ({ name, shape, data: () => network.read(name) })),
+    ...input.tensors,
   ];
   const checked = tensors.map(({ name, shape, data }) => ({
     name,
@@ -77,7 +75,8 @@ export async function writeCheckpoint(
       return values;
     },
   }));
-  await writeSafetensors(path, checked, { ...networkMetadata(network, options), training: JSON.stringify(state) });
+  const metadata = { ...weightsMetadata(network.model), ...input.metadata };
+  await writeSafetensors(path, checked, { ...metadata, training: JSON.stringify(state) });
 }
 
 /** A checkpoint that has been opened and checked. */
@@ -94,9 +93,12 @@ export interface Checkpoint {
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const path = checkpointPath(folder, 'last');
   if (!(await exists(path))) throw new FileError(`there is no checkpoint to resume from: '${path}' does not exist`);
-  const { model, file } = await openWeights(path);
+  const weights = await openWeights(path);
+  await weights.file.close();
+  // With the optimizer's states, which a file of weights has not.
+  const file = await openSafetensors(path);
   try {
-    return { path, model, state: stateFrom(file.metadata, path), file };
+    return { path, model: weights.model, state: stateFrom(file.metadata, path), file };
   } catch (error) {
     await file.close();
     throw error;
@@ -119,7 +121,10 @@ export async function readCheckpoint(folder: string): Promise<Omit<Checkpoint, '
  *
  * @throws FileError for the checkpoint of another network, or another optimizer; the network is as it was then
  */
-export async function restoreCheckpoint({ path, model, state, file }: Checkpoint, network: Network<Model>): Promise<void> {
+export async function restoreCheckpoint(
+  { path, model, state, file }: Checkpoint,
+  network: Network<Model>,
+): Promise<void> {
   const [theirs, ours] = [weightsMetadata(model), weightsMetadata(network.model)];
   for (const field of ['preset', 'options', 'classes']) {
     if (theirs[field] === ours[field]) continue;

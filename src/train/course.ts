@@ -42,7 +42,11 @@ export function courseOf(
   const total =
     steps ?? (epochs === undefined ? ownLength(recipe, images, batchBefore) : Math.round(epochs * stepsPerEpoch));
   expectCount('steps', total);
-  return { recipe: { ...recipe, iterations: total, trainingImages: stepsPerEpoch * batch }, steps: total, stepsPerEpoch };
+  return {
+    recipe: { ...recipe, iterations: total, trainingImages: stepsPerEpoch * batch },
+    steps: total,
+    stepsPerEpoch,
+  };
 }
 
 function ownLength({ iterations, trainingImages, batch }: Recipe, images: number, batchBefore: number): number {
@@ -89,7 +93,5 @@ export function ratesAt(
   const { recipe } = course;
   if (factors.size === 0 && !recipe.overrides?.length) return rateAt(course, progress);
   return (parameter) =>
-    recipe.learningRate *
-    rateFactor(recipe, parameter, progress.step, progress.drops) *
-    (factors.get(parameter) ?? 1);
+    recipe.learningRate * rateFactor(recipe, parameter, progress.step, progress.drops) * (factors.get(parameter) ?? 1);
 }

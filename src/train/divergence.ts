@@ -3,8 +3,9 @@
  * spoilt every parameter; but a training can be repeated. So a copy of the network is kept from time to time, and from it the
  * steps up to the bad one are taken again, to the same bits.
  */
-import { batches, type ImageBatch } from '../data/loader.js';
+
 import type { Dataset } from '../data/dataset.js';
+import { batches, type ImageBatch } from '../data/loader.js';
 import type { Network } from '../engine/network.js';
 import { DivergenceError } from '../errors.js';
 import type { Model } from '../models/model.js';

@@ -2,8 +2,8 @@
 import { tenCrops } from '../data/augmentation.js';
 import type { Dataset } from '../data/dataset.js';
 import { batches } from '../data/loader.js';
-import type { ForwardOptions } from '../engine/types.js';
 import type { Network } from '../engine/network.js';
+import type { ForwardOptions } from '../engine/types.js';
 import { ArgumentError, InputError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { checkDataset } from './checkDataset.js';
@@ -171,13 +171,12 @@ class Tally {
   }
 }
 
-/** How many classes come before this one. Of equal ones the lower comes first; one that is NaN comes last. */
+/** How many classes come before this one. Of equal ones the lower comes first; one that is NaN comes before all. */
 function rankOf(row: Float64Array, label: number): number {
   let ahead = 0;
   for (let c = 0; c < row.length; c++) {
     if (!(row[c] < row[label]) && (row[c] !== row[label] || c < label)) ahead++;
   }
-  // A class is not ahead of itself: only NaN counts as such.
   return ahead;
 }
 

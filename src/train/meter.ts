@@ -81,6 +81,15 @@ export class Meter {
     this.sums = nothing();
     this.since = now;
     const { step, epoch, lr } = last;
-    yield { kind: 'step', epoch, step, loss: loss / steps, top1: top1 / steps, top5: top5 / steps, lr, imagesPerSecond };
+    yield {
+      kind: 'step',
+      epoch,
+      step,
+      loss: loss / steps,
+      top1: top1 / steps,
+      top5: top5 / steps,
+      lr,
+      imagesPerSecond,
+    };
   }
 }

@@ -3,7 +3,6 @@ import type { Dataset } from '../data/dataset.js';
 import { batches, type ImageBatch } from '../data/loader.js';
 import type { Network } from '../engine/network.js';
 import { ArgumentError, DivergenceError, FileError } from '../errors.js';
-import type { NetworkFileOptions } from '../formats/network.js';
 import type { Model, Recipe } from '../models/model.js';
 import { checkDataset } from './checkDataset.js';
 import {
@@ -262,8 +261,7 @@ export class Trainer {
       data: { name: train.name, images: train.labels.length, shape: train.shape },
       progress,
     };
-    const options: NetworkFileOptions = { classNames: train.classes };
-    await writeCheckpoint(path, network, state, options);
+    await writeCheckpoint(path, network, state);
     return { kind: 'checkpoint', path, step: progress.step };
   }
 
