@@ -21,6 +21,24 @@ export function pixelsOfPlanes(planes: Uint8Array, shape: readonly [number, numb
   return { width, height, data };
 }
 
+/** The part of a picture that lies in a window within it. */
+export function crop(
+  pixels: Pixels,
+  {
+    top,
+    left,
+    height,
+    width,
+  }: { readonly top: number; readonly left: number; readonly height: number; readonly width: number },
+): Pixels {
+  const data = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++) {
+    const from = 3 * ((top + y) * pixels.width + left);
+    data.set(pixels.data.subarray(from, from + 3 * width), 3 * y * width);
+  }
+  return { width, height, data };
+}
+
 /** Each pixel as a square of `factor`×`factor`. */
 export function enlarge({ width, height, data }: Pixels, factor: number): Pixels {
   const wide = width * factor;
