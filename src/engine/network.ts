@@ -47,6 +47,8 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   readonly store: ParameterStore;
   /** How stored images become the network's input, where they do. */
   readonly input: ImageInput | undefined;
+  /** What `step` updates the parameters with. */
+  readonly optimizer: OptimizerSettings;
   private readonly programs: NetworkPrograms;
   private readonly feeds: Feeds;
   private readonly stepping: Stepping;
@@ -68,7 +70,7 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   ) {
     this.seed = checkCount('seed', options.seed ?? 1);
     this.defaultRate = checkRate(options.learningRate ?? model.recipe?.learningRate ?? 0.01);
-    const optimizer = withChanges(model.recipe?.optimizer, options.optimizer);
+    this.optimizer = withChanges(model.recipe?.optimizer, options.optimizer);
     this.int16 = checkWord('linearWeights', options.linearWeights ?? 'float32', ['float32', 'int16']) === 'int16';
     if (options.input) checkImageInput(model, options.input);
     this.input = options.input;
@@ -76,11 +78,11 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     this.nodeNames = smallest.nodes.map(({ name }) => name).filter((name) => name !== 'loss');
     this.store = new ParameterStore(backend, this.seed);
     const cache = new ProgramCache(backend, this.store, { algorithms: options.algorithms });
-    this.programs = new NetworkPrograms(cache, model, optimizer, this.int16);
+    this.programs = new NetworkPrograms(cache, model, this.optimizer, this.int16);
     this.feeds = new Feeds(this.seed, this.input);
-    this.stepping = new Stepping(this.programs, this.feeds, model.classes, countsSteps(optimizer));
+    this.stepping = new Stepping(this.programs, this.feeds, model.classes, countsSteps(this.optimizer));
     this.store.declare(this.programs.stored(smallest));
-    if (!this.int16) this.store.declare(stateGraph(model.name, this.store, optimizer));
+    if (!this.int16) this.store.declare(stateGraph(model.name, this.store, this.optimizer));
     this.freeze(options.frozen ?? []);
   }
 
