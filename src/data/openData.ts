@@ -46,7 +46,7 @@ export async function openData(source: string, options: OpenDataOptions): Promis
   const found = await openSource(source, stored, options);
   const opened = [found.train, found.validation, found.test];
   try {
-    for (const dataset of opened) if (dataset) checkFits(dataset, stored, preprocessing.crop);
+    for (const dataset of opened) if (dataset) checkFits(dataset, stored.channels, preprocessing.crop);
     if (validation === 0 || found.validation) return found;
     const [train, part] = split(found.train, validation, seed);
     return {
@@ -108,10 +108,10 @@ async function namesIn(folder: string): Promise<string[]> {
   });
 }
 
-function checkFits({ name, shape }: Dataset, { channels, side }: StoredAs, crop: number): void {
+function checkFits({ name, shape }: Dataset, channels: number, crop: number): void {
   const [c, height, width] = shape;
   if (c === channels && height >= crop && width >= crop) return;
-  const wanted = `${channels === 1 ? 'grey' : 'RGB'} images of at least ${crop}×${crop} (${side}×${side} as published)`;
+  const wanted = `${channels === 1 ? 'grey' : 'RGB'} images of at least ${crop}×${crop}`;
   throw new InputError(`${name} has images of ${formatShape(shape)}, the network reads ${wanted}`);
 }
 
