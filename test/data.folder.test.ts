@@ -10,6 +10,7 @@ import type { DataSplits, Dataset } from '../src/data/dataset.js';
 import { type OpenDataOptions, openData } from '../src/data/openData.js';
 import { FileError, InputError } from '../src/errors.js';
 import type { Preprocessing } from '../src/models/model.js';
+import { preset } from '../src/models/presets.js';
 import { emptyFolder } from './support/cli.js';
 
 const run = promisify(execFile);
@@ -76,6 +77,12 @@ t.test('class folders in train and test', async (t) => {
   t.same(seen.at(4), [5, 5]);
   t.same(seen.at(-1), [1, 1]);
   await closeAll(splits);
+});
+
+t.test('a whole model says how; its other fields mean nothing here', async (t) => {
+  const { data, cache } = await pets(t);
+  const splits = await openData(data, { ...preset('cifar10-13pct'), cache });
+  t.match(splits.train, { shape: [3, 32, 32], classes: ['cat', 'dog'] });
 });
 
 t.test('class folders directly; val is for validation', async (t) => {

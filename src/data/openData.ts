@@ -61,7 +61,10 @@ export async function openData(source: string, options: OpenDataOptions): Promis
 }
 
 async function openSource(source: string, stored: StoredAs, options: OpenDataOptions): Promise<DataSplits> {
-  if (source === 'synthetic') return openSynthetic({ ...options, stored });
+  // Named one by one: a caller may hand in a whole model, which has fields that mean something else here.
+  const { seed, cache, inMemory, skipBad, onProgress, onSkipped, signal } = options;
+  if (source === 'synthetic') return openSynthetic({ stored, seed, inMemory, onProgress, signal });
+  const folderOptions = { stored, cache, inMemory, skipBad, onProgress, onSkipped, signal };
   const names = await namesIn(source);
   if (isMnist(names)) return openMnist(source);
   if (isCifar10(names)) return openCifar10(source);
@@ -79,14 +82,14 @@ async function openSource(source: string, stored: StoredAs, options: OpenDataOpt
   const name = basename(resolve(source));
   const partOf = (spellings: readonly string[]) => folders.find((folder) => spellings.includes(folder.toLowerCase()));
   const trainFolder = partOf(parts.train);
-  if (trainFolder === undefined) return { train: await openFolder(source, name, { ...options, stored }) };
-  const train = await openFolder(join(source, trainFolder), `${name} train`, { ...options, stored });
+  if (trainFolder === undefined) return { train: await openFolder(source, name, folderOptions) };
+  const train = await openFolder(join(source, trainFolder), `${name} train`, folderOptions);
   const opened: Dataset[] = [train];
   const openPart = async (part: 'validation' | 'test'): Promise<Dataset | undefined> => {
     const folder = partOf(parts[part]);
     if (folder === undefined) return undefined;
     const { classes } = train;
-    const dataset = await openFolder(join(source, folder), `${name} ${folder}`, { ...options, stored, classes });
+    const dataset = await openFolder(join(source, folder), `${name} ${folder}`, { ...folderOptions, classes });
     opened.push(dataset);
     return dataset;
   };
