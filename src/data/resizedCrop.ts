@@ -90,23 +90,37 @@ export function resizePart(
   const [down, across] = [triangle(h, size), triangle(w, size)];
   const rows = new Float64Array(h * size);
   for (let c = 0; c < channels; c++) {
-    for (let y = 0; y < h; y++) {
-      const row = (c * height + top + y) * width + left;
-      for (let x = 0; x < size; x++) {
-        let sum = 0;
-        for (let k = 0; k < across.taps; k++)
-          sum += across.weights[x * across.taps + k] * image[row + across.first[x] + k];
-        rows[y * size + x] = sum;
-      }
-    }
-    for (let y = 0; y < size; y++) {
-      for (let x = 0; x < size; x++) {
-        let sum = 0;
-        for (let k = 0; k < down.taps; k++)
-          sum += down.weights[y * down.taps + k] * rows[(down.first[y] + k) * size + x];
-        into[(c * size + y) * size + x] = Math.round(sum);
-      }
-    }
+    for (let y = 0; y < h; y++) filterRow(image, (c * height + top + y) * width + left, across, rows, y * size);
+    for (let y = 0; y < size; y++) filterColumns(rows, size, down, y, into, (c * size + y) * size);
+  }
+}
+
+/** Resizes the row that begins at `from`. */
+function filterRow(image: Uint8Array, from: number, filter: Filter, into: Float64Array, to: number): void {
+  const { first, weights, taps } = filter;
+  for (let x = 0, w = 0; x < first.length; x++) {
+    const start = from + first[x];
+    let sum = 0;
+    for (let k = 0; k < taps; k++, w++) sum += weights[w] * image[start + k];
+    into[to + x] = sum;
+  }
+}
+
+/** Row y of the result, out of rows [h, size]. */
+function filterColumns(
+  rows: Float64Array,
+  size: number,
+  filter: Filter,
+  y: number,
+  into: Uint8Array,
+  to: number,
+): void {
+  const { first, weights, taps } = filter;
+  const start = first[y] * size;
+  for (let x = 0; x < size; x++) {
+    let sum = 0.5;
+    for (let k = 0, at = start + x; k < taps; k++, at += size) sum += weights[y * taps + k] * rows[at];
+    into[to + x] = sum; // cut off: rounded to the nearest
   }
 }
 
