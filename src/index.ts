@@ -22,6 +22,7 @@ export { type ImageStatistics, imageInput } from './data/imageInput.js';
 export { type BatchOptions, batches, batchesPerEpoch, epochOrder, type ImageBatch } from './data/loader.js';
 export { type OpenDataOptions, openData } from './data/openData.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
+export { centreCrops, type ResizedCrop } from './data/resizedCrop.js';
 export { channelMeans, meanImage, principalComponents } from './data/statistics.js';
 export { openSynthetic, type SyntheticOptions } from './data/synthetic.js';
 export { type ColourNoise, colourOffsets } from './engine/colourNoise.js';
