@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { enableRelaxedSimd } from '../backends/wasm/platform.js';
 import { benchCommand } from './bench.js';
+import { classifyCommand } from './classify.js';
 import { evaluateCommand } from './evaluate.js';
 import { exportCommand } from './export.js';
 import { infoCommand } from './info.js';
@@ -19,6 +20,7 @@ const commands = [
   verifyCommand,
   trainCommand,
   evaluateCommand,
+  classifyCommand,
   summaryCommand,
   planCommand,
   infoCommand,

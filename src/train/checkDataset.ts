@@ -7,17 +7,25 @@ import type { Model } from '../models/model.js';
 import { formatShape, sameShape } from '../ops/define.js';
 
 /**
- * How the network reads images as they are stored.
+ * How a network reads images as they are stored.
+ *
+ * @throws ArgumentError for a network without `input`
+ */
+export function inputOf({ input, model }: Network<Model>): ImageInput {
+  if (input) return input;
+  throw new ArgumentError(
+    `network '${model.name}' does not say how it reads bytes: open it with 'input' (see imageInput)`,
+  );
+}
+
+/**
+ * How the network reads the dataset's images.
  *
  * @throws ArgumentError for a network without `input`; InputError for images of another shape, or a label that is no class of the model
  */
 export function checkDataset(network: Network<Model>, dataset: Dataset): ImageInput {
-  const { input, model } = network;
-  if (!input) {
-    throw new ArgumentError(
-      `network '${model.name}' does not say how it reads bytes: open it with 'input' (see imageInput)`,
-    );
-  }
+  const { model } = network;
+  const input = inputOf(network);
   if (!sameShape(dataset.shape, input.shape)) {
     throw new InputError(
       `${dataset.name}: its images are ${formatShape(dataset.shape)}, network '${model.name}' reads ${formatShape(input.shape)}`,

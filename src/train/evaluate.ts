@@ -1,18 +1,18 @@
 /** How well a network does on a dataset. */
-import { tenCrops } from '../data/augmentation.js';
 import type { Dataset } from '../data/dataset.js';
 import { batches } from '../data/loader.js';
 import type { Network } from '../engine/network.js';
-import type { ForwardOptions } from '../engine/types.js';
-import { ArgumentError, InputError } from '../errors.js';
+import { InputError } from '../errors.js';
 import type { Model } from '../models/model.js';
+import { elements } from '../ops/define.js';
 import { checkDataset } from './checkDataset.js';
+import { type Crops, logProbabilities, viewsOf } from './predict.js';
 
 export interface EvaluateOptions {
   /** Images at one time, 100 by default. */
   readonly batch?: number;
   /** 1: the centre, the default; 10: corners, centre and their mirror images, whose class probabilities are averaged. */
-  readonly crops?: 1 | 10;
+  readonly crops?: Crops;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -60,14 +60,10 @@ export async function evaluate(
   const input = checkDataset(network, dataset);
   const images = dataset.labels.length;
   if (images === 0) throw new InputError(`${dataset.name} has no images`);
-  if (crops !== 1 && crops !== 10) throw new ArgumentError(`crops must be 1 or 10, got ${crops}`);
   const batch = Math.min(options.batch ?? 100, images);
-  const [, height, width] = input.shape;
-  const [, cropHeight, cropWidth] = network.model.inputShape;
-  const views: readonly ForwardOptions['view'][] =
-    crops === 1 ? [undefined] : tenCrops([height, width], [cropHeight, cropWidth]);
+  const views = viewsOf(network.model, input, crops);
   const tally = new Tally(classes, names(dataset, classes));
-  const perImage = height * width * input.shape[0];
+  const perImage = elements(input.shape);
   let padded: Uint8Array | undefined;
   for await (const { images: bytes, labels, indices } of batches(dataset, { batch, shuffle: false, signal })) {
     let whole = bytes;
@@ -77,12 +73,8 @@ export async function evaluate(
       padded.set(bytes);
       whole = padded;
     }
-    const logProbabilities: Float64Array[] = [];
-    for (const view of views) {
-      const { logits } = await network.forward(whole, { view, signal });
-      logProbabilities.push(logSoftmax(logits, labels.length, classes));
-    }
-    tally.add(meanProbabilities(logProbabilities), labels, indices);
+    const logs = await logProbabilities(network, whole, views, signal);
+    tally.add(logs.subarray(0, labels.length * classes), labels, indices);
     onProgress?.(tally.images, images);
   }
   return tally.result();
@@ -90,31 +82,6 @@ export async function evaluate(
 
 function names(dataset: Dataset, classes: number): readonly string[] {
   return Array.from({ length: classes }, (_, i) => dataset.classes[i] ?? String(i));
-}
-
-/** [N, classes] → log of the softmax of each row, in float64. */
-function logSoftmax(logits: Float32Array, rows: number, classes: number): Float64Array {
-  const result = new Float64Array(rows * classes);
-  for (let n = 0; n < rows; n++) {
-    const row = logits.subarray(n * classes, (n + 1) * classes);
-    const largest = row.reduce((most, value) => Math.max(most, value), -Infinity);
-    let sum = 0;
-    for (const value of row) sum += Math.exp(value - largest);
-    const logSum = largest + Math.log(sum);
-    for (let c = 0; c < classes; c++) result[n * classes + c] = row[c] - logSum;
-  }
-  return result;
-}
-
-/** Logs of the mean of probabilities that are given as logs. */
-function meanProbabilities(logs: readonly Float64Array[]): Float64Array {
-  if (logs.length === 1) return logs[0];
-  return logs[0].map((_, i) => {
-    const largest = logs.reduce((most, each) => Math.max(most, each[i]), -Infinity);
-    if (largest === -Infinity) return largest;
-    const sum = logs.reduce((total, each) => total + Math.exp(each[i] - largest), 0);
-    return largest + Math.log(sum / logs.length);
-  });
 }
 
 class Tally {
