@@ -99,8 +99,8 @@ export type {
   TrainingEvent,
   ValidationEvent,
 } from './train/events.js';
+export { type PretrainingEvent, type PretrainOptions, pretrain } from './train/pretrain.js';
 export { Trainer, type TrainerOptions } from './train/trainer.js';
-
 export type { Contestant, VerifyOptions, VerifyReport, VerifyResult } from './verify/verify.js';
 
 // What follows is loaded on first use: every module takes its time, and an import should take none.
