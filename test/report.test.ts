@@ -259,10 +259,8 @@ t.test('the page of a run', async (t) => {
   const page = parseMarkup(html);
   expectAlone(t, html);
   t.equal(findAll(page, 'title')[0].text, 'Training of cifar10-quick');
-  t.match(
-    findAll(page, 'meta').map(({ attributes }) => attributes.content),
-    ['width=device-width, initial-scale=1'],
-  );
+  const viewport = findAll(page, 'meta').find(({ attributes }) => attributes.name === 'viewport');
+  t.equal(viewport?.attributes.content, 'width=device-width, initial-scale=1');
   t.match(findAll(page, 'style')[0].text, 'prefers-color-scheme: dark');
   t.same(
     findClass(page, 'tile').map(({ text }) => text),
