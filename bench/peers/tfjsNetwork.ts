@@ -19,8 +19,8 @@ export interface TfjsContents {
   images(index: number): Promise<Float32Array>;
 }
 
-/** Timed runs behind a figure of the adapter's clock. */
-const deviceRepeats = 5;
+/** Timed runs behind a figure of the adapter's clock: as many as fit into the budget, within limits. */
+const deviceRepeats = { budgetMs: 5000, least: 1, most: 5 };
 
 /** @throws MissingPeer where its WebGPU does not start, or has not what the network needs */
 export async function openTfjsNetwork(
@@ -97,9 +97,11 @@ class TfjsNetwork implements Implementation {
   }
 
   /** The sum of its kernels, as its own profiler has it. */
-  async deviceMs(mode: Mode): Promise<number | undefined> {
+  async deviceMs(mode: Mode, runMs: number): Promise<number | undefined> {
+    const { budgetMs, least, most } = deviceRepeats;
+    const repeats = Math.max(least, Math.min(most, Math.floor(budgetMs / runMs)));
     const times: number[] = [];
-    for (let i = 0; i < deviceRepeats; i++) {
+    for (let i = 0; i < repeats; i++) {
       const { kernelMs } = await this.tf.time(() => this.submit(mode, 0).dispose());
       if (typeof kernelMs !== 'number') return undefined;
       times.push(kernelMs);
