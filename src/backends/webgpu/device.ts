@@ -2,11 +2,13 @@
 import { BackendError, DeviceLostError } from '../../errors.js';
 import { bufferUsage, isSoftware, restful } from './adapter.js';
 import { kernelFiles } from './generated/kernels.js';
-import type { Limits } from './lower/program.js';
+import { type Feature, kernelFeatures, type Limits } from './lower/program.js';
 import { type Constants, preprocess } from './source.js';
 
 export class GpuDevice {
   readonly limits: Limits;
+  /** Optional features that kernels use here. */
+  readonly features: readonly Feature[];
   private readonly software: boolean;
   /** By kernel and constants; and by WGSL without its comments, which several of those may share. */
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
@@ -28,6 +30,7 @@ export class GpuDevice {
     private readonly owned: boolean,
   ) {
     this.limits = limits;
+    this.features = kernelFeatures.filter((feature) => gpu.features.has(feature));
     this.software = isSoftware(gpu.adapterInfo);
     gpu.lost.then(({ reason, message }) => {
       this.lost = message || reason || 'no reason given';

@@ -56,7 +56,7 @@ export class GpuExecutable implements Executable {
     private readonly variables: ReadonlyMap<number, Storage>,
     algorithms: Readonly<Record<string, string>> | undefined,
   ) {
-    this.lowered = lower(graph, { limits: device.limits, algorithms });
+    this.lowered = lower(graph, { limits: device.limits, features: device.features, algorithms });
     this.pools = makePools(
       this.lowered,
       [...graph.outputs.values()].map((id) => this.bufferOf(id)),
