@@ -102,7 +102,7 @@ class WebGpuBackend implements Backend {
   }
 
   compile(graph: Graph, variables: ReadonlyMap<number, Storage>, options: CompileOptions = {}): Promise<Executable> {
-    return this.device.exclusively(() => GpuExecutable.make(this.device, graph, variables, options.algorithms));
+    return GpuExecutable.make(this.device, graph, variables, options.algorithms);
   }
 
   close(): Promise<void> {
