@@ -33,7 +33,7 @@ async function work(run: Run<Options>) {
     { train: data.train, validation: data.test, steps },
     { perUnit: perEpoch, ...(minutes ? { until: performance.now() + 60_000 * minutes } : {}) },
   );
-  if (save) await saveNetwork(network, save, { classNames: data.train.classes });
+  if (save) await saveNetwork(network, save);
   const [accuracy, loss] = await testFigures(run, network, data.test);
   const epochs: Figure = { name: 'epochs', value: Math.round((100 * history.done) / perEpoch) / 100, unit: '' };
   return {
