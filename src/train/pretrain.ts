@@ -51,8 +51,8 @@ export interface PretrainingEvent {
  * Pre-trains the convolutions of a network, first to last, as autoencoders with tied weights (see `autoencoder`), without labels. The
  * layers before the one in training are as pre-training has left them, without dropout, and stored images are treated as in `forward`.
  *
- * What a layer has learned is written to the network after its last step, times the factor that gives its output the root mean square
- * that it had before: the features are new, and of the size that a recipe's rates and the next layers' first weights were chosen for.
+ * What a layer has learned is written to the network after its last step, times the factor that gives its output the deviation that it
+ * had before: the features are new, and of the size that a recipe's rates and the next layers' first weights were chosen for.
  * Whoever leaves or aborts keeps the layers that were finished, and the others as they were. Nothing else of the network changes; no
  * step may train it meanwhile.
  *
@@ -105,8 +105,8 @@ type Inputs = Readonly<Record<string, TypedArray>>;
 /** A convolution in training. */
 class Layer {
   step = 0;
-  /** The first batch, and the size of what the untrained layer made of it. */
-  private first: { readonly images: Inputs; readonly size: number } | undefined;
+  /** The first batch, and the deviation of what the untrained layer made of it. */
+  private first: { readonly images: Inputs; readonly deviation: number } | undefined;
 
   constructor(
     private readonly name: string,
@@ -124,12 +124,12 @@ class Layer {
     this.expectFinite(outputs.loss, 'loss');
     if (!this.first) {
       const copies = Object.entries(images).map(([name, data]) => [name, data.slice()]);
-      this.first = { images: Object.fromEntries(copies), size: rootMeanSquare(outputs.code) };
+      this.first = { images: Object.fromEntries(copies), deviation: this.deviation(outputs.code) };
     }
     return outputs.loss[0];
   }
 
-  /** Gives the network what was learned, in the size that the layer's output had. */
+  /** Gives the network what was learned, with the deviation that the layer's output had. */
   async keep(network: Network): Promise<void> {
     const { cut, program, first } = this;
     if (!first) return;
@@ -137,13 +137,19 @@ class Layer {
     for (const name of cut.trained) learned.set(name, await program.variables.read(name));
     // The figures of a step are those of before its update, and what it updates is not read any more.
     const { outputs } = await program.run({ ...first.images, ...this.inputs(1) }, { fetch: ['code'] });
-    const factor = first.size / rootMeanSquare(outputs.code);
+    const factor = first.deviation / this.deviation(outputs.code);
     for (const [name, data] of learned) {
       this.expectFinite(data, name);
-      // A layer that began or ended with nothing but zeros has no size to be kept.
+      // A layer that began or ended with nothing but zeros has none to be kept.
       learned.set(name, Number.isFinite(factor) && factor > 0 ? data.map((value) => factor * value) : data);
     }
     for (const [name, data] of learned) await network.write(name, data);
+  }
+
+  private deviation(code: Float32Array): number {
+    const { graph } = this.program;
+    const [, channels, height, width] = graph.values[graph.outputs.get('code') ?? -1].shape;
+    return deviationOf(code, channels, height * width);
   }
 
   private inputs(step: number): Inputs {
@@ -164,10 +170,22 @@ class Layer {
   }
 }
 
-function rootMeanSquare(values: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] ** 2;
-  return Math.sqrt(sum / values.length);
+/** Root of the mean over the channels of a code [N, O, OH, OW] of their variances. */
+function deviationOf(code: Float32Array, channels: number, positions: number): number {
+  let variances = 0;
+  const count = code.length / channels;
+  for (let channel = 0; channel < channels; channel++) {
+    let sum = 0;
+    let squares = 0;
+    for (let start = channel * positions; start < code.length; start += channels * positions) {
+      for (let i = start; i < start + positions; i++) {
+        sum += code[i];
+        squares += code[i] ** 2;
+      }
+    }
+    variances += Math.max(0, squares / count - (sum / count) ** 2);
+  }
+  return Math.sqrt(variances / channels);
 }
 
 /** @throws InputError or ArgumentError */
