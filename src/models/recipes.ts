@@ -38,9 +38,9 @@ const named: readonly NamedRecipe[] = [
     source: 'measured on the drawn shapes and textures: cifar10-quick is taught within a minute or two',
     recipe: {
       batch: 32,
-      learningRate: 0.001,
-      iterations: iterationsOf(3, 20_000, 32),
-      trainingImages: 20_000,
+      learningRate: 0.0005,
+      iterations: iterationsOf(6, 10_000, 32),
+      trainingImages: 10_000,
       schedule: { kind: 'poly', power: 1 },
       optimizer: { kind: 'adam' },
     },

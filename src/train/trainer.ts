@@ -9,7 +9,7 @@ import {
   type Checkpoint,
   type CheckpointState,
   checkpointPath,
-  exists,
+  expectNoCheckpoint,
   makeFolder,
   openCheckpoint,
   removeLeftovers,
@@ -180,10 +180,7 @@ export class Trainer {
       await removeLeftovers(checkpoint);
       return;
     }
-    const path = checkpointPath(checkpoint, 'last');
-    if (await exists(path)) {
-      throw new FileError(`'${path}' is there already: resume goes on with it, or take another folder`);
-    }
+    await expectNoCheckpoint(checkpoint);
     await makeFolder(checkpoint);
     this.network.stepCounter = 0;
     yield await this.save('last', checkpoint);

@@ -15,7 +15,7 @@ import type { ModelOptions } from '../../models/options.js';
 import { preset } from '../../models/presets.js';
 import { recipeFor } from '../../models/recipes.js';
 import type { Schedule } from '../../models/schedule.js';
-import { type Checkpoint, readCheckpoint } from '../../train/checkpoint.js';
+import { type Checkpoint, expectNoCheckpoint, readCheckpoint } from '../../train/checkpoint.js';
 
 /** What `tandem train` does when nothing is said: a network that is soon taught, and a recipe for it. */
 const byDefault = { model: 'cifar10-quick', data: 'synthetic', recipe: 'synthetic' } as const;
@@ -60,6 +60,7 @@ export async function openSubject(options: SubjectOptions, callbacks: DataCallba
     throw new ArgumentError('--head replaces the last layer of a network that was trained before: it needs --weights');
   }
   const resumed = options.resume && checkpoint !== undefined ? await readCheckpoint(checkpoint) : undefined;
+  if (checkpoint !== undefined && !resumed) await expectNoCheckpoint(checkpoint);
   const kept = resumed?.model ?? (weights === undefined ? undefined : await modelOf(weights));
   const wanted = chosenModel(options, kept, resumed?.path ?? weights);
   const seed = options.seed ?? resumed?.state.seed ?? 1;
