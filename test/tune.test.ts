@@ -10,7 +10,7 @@ import type { Graph } from '../src/graph/graph.js';
 import { preset } from '../src/models/presets.js';
 import { emptyFolder, tandem } from './support/cli.js';
 
-const adapter = { name: 'Scripted', software: false, features: ['timestamp-query'], limits: {} };
+const adapter = { name: 'Scripted', software: false, features: ['timestamp-query'], used: [], limits: {} };
 
 /** What a backend of scripted times was asked for. */
 interface Log {

@@ -2,11 +2,12 @@
 import { availableParallelism, cpus } from 'node:os';
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
+import { writeAtomically } from '../../src/atomicFile.js';
 import { type BackendName, backendNames } from '../../src/backends/open.js';
 import { enableRelaxedSimd } from '../../src/backends/wasm/platform.js';
 import { provideAdapter } from '../../src/cli/lib/adapter.js';
 import { wholeNumber } from '../../src/cli/lib/options.js';
-import { expectFolder, print, reportFailure, writeJson } from '../../src/cli/lib/output.js';
+import { expectFolder, print, reportFailure } from '../../src/cli/lib/output.js';
 import { type Engine, openEngine } from '../../src/engine/engine.js';
 import type { Outcome, RunRecord } from './record.js';
 
@@ -103,11 +104,19 @@ async function perform<O extends RunOptions>(
       },
     };
     const file = options.json ?? `docs/measured/${outcome.name}-seed${seed}${quick ? '-quick' : ''}.json`;
-    await writeJson(file, record);
+    const text = recordText(record);
+    if (file === '-') process.stdout.write(text);
+    else await writeAtomically(file, (write) => write(new TextEncoder().encode(text)));
     if (file !== '-') print([...outcome.figures.map(formatFigure), `written to ${file}`].join('\n'));
   } finally {
     await engine.close();
   }
+}
+
+/** JSON with a point of a curve on one line. */
+function recordText(record: RunRecord): string {
+  const text = JSON.stringify(record, null, 1);
+  return `${text.replace(/\[\s+(-?[\d.e+-]+),\s+(-?[\d.e+-]+)\s+\]/g, '[$1, $2]')}\n`;
 }
 
 export function formatFigure({ name, value, unit }: Outcome['figures'][number]): string {

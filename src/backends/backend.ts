@@ -14,8 +14,9 @@ export interface AdapterInfo {
   readonly name: string;
   /** Whether it is a program that does a GPU's work on the CPU. */
   readonly software: boolean;
-  /** Optional features found. */
+  /** Optional features found, and those of them that are put to use. */
   readonly features: readonly string[];
+  readonly used: readonly string[];
   /** Limits that plans keep to, as WebGPU names them. */
   readonly limits: Readonly<Record<string, number>>;
 }

@@ -2,10 +2,12 @@ import { Command } from 'commander';
 import { type BackendName, backendNames } from '../backends/open.js';
 import { type Engine, openEngine } from '../engine/engine.js';
 import type { Network } from '../engine/network.js';
+import { DivergenceError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { recipes } from '../models/recipes.js';
 import { type Evaluation, evaluate } from '../train/evaluate.js';
 import type { EndEvent, TrainingEvent } from '../train/events.js';
+import { optimizerText } from '../train/runFacts.js';
 import { Trainer } from '../train/trainer.js';
 import { adapterOption } from './lib/adapter.js';
 import { interruptible } from './lib/interrupt.js';
@@ -24,6 +26,7 @@ import {
   scheduleOption,
   share,
 } from './lib/trainingOptions.js';
+import { type ReportedRun, writeTrainingReport } from './lib/trainingReport.js';
 import { duration, figure, percent, TrainingScreen } from './lib/trainingScreen.js';
 
 interface TrainCommandOptions extends SubjectOptions {
@@ -34,6 +37,7 @@ interface TrainCommandOptions extends SubjectOptions {
   readonly checkpointEvery?: number;
   readonly patience?: number;
   readonly log?: string;
+  readonly report?: string;
   readonly json?: string;
   readonly backend?: BackendName;
   readonly threads?: number;
@@ -77,6 +81,10 @@ export function trainCommand(): Command {
     .option('--resume', 'go on from the last checkpoint, to the same results as if it had never stopped')
     .option('--seed <n>', 'of initial values, order, augmentation and dropout; 1 by default', wholeNumber(0))
     .option('--log <file>', 'write a JSON object a line: epoch, step, loss, top1, top5, lr, imagesPerSecond')
+    .option(
+      '--report <file>',
+      'write a page with curves, filters, confusion matrix and sample mistakes (HTML); with --log it also tells of what was before a --resume',
+    )
     .option('--json <file>', "write the figures of the whole training to a file ('-': standard output)")
     .option('--backend <name>', backendNames.join(' or '), word(backendNames))
     .addOption(adapterOption())
@@ -86,7 +94,7 @@ export function trainCommand(): Command {
 
 async function runTrain(options: TrainCommandOptions): Promise<void> {
   const quiet = options.json === '-';
-  for (const path of [options.json, options.log]) if (path !== undefined) await expectFolder(path);
+  for (const path of [options.json, options.log, options.report]) if (path !== undefined) await expectFolder(path);
   const keeps = options.checkpoint === undefined ? '' : ', then saving';
   const interrupt = interruptible(`tandem: ending after this step${keeps}; again to end at once`);
   const { signal } = interrupt;
@@ -104,7 +112,7 @@ async function runTrain(options: TrainCommandOptions): Promise<void> {
     const network = await openNetwork(engine, subject, options, signal);
     const trainer = makeTrainer(network, subject, options, signal);
     if (!quiet) print(describe(network, subject, trainer, engine));
-    await train(trainer, network, subject, options, signal);
+    await train(trainer, network, subject, options, signal, engine.info.description);
     if (signal.aborted) process.exitCode = exit.interrupted;
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error;
@@ -149,13 +157,11 @@ function describe(network: Network<Model>, subject: Subject, trainer: Trainer, e
   const { recipe, steps, stepsPerEpoch } = trainer;
   const parameters = network.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const frozen = network.parameters.filter((parameter) => parameter.frozen).length;
-  const { kind = 'sgd', ...attributes } = network.optimizer;
-  const settings = Object.entries(attributes).map(([name, value]) => `${name} ${value}`);
   const validated = validation === undefined ? '' : `; ${describeData(validation)} to validate with`;
   return [
     `${model.name}: ${formatCount(parameters)} parameters${frozen > 0 ? `, ${frozen} tensors of them frozen` : ''}, ${model.classes} classes, seed ${seed}`,
     `${describeData(splits.train)} of ${formatExtents(splits.train.shape)}${validated}`,
-    `${[kind, ...settings].join(', ')}; learning rate ${recipe.learningRate}, ${recipe.schedule.kind}; ${formatCount(steps)} steps of ${recipe.batch}, ${formatCount(stepsPerEpoch)} an epoch`,
+    `${optimizerText(network.optimizer)}; learning rate ${recipe.learningRate}, ${recipe.schedule.kind}; ${formatCount(steps)} steps of ${recipe.batch}, ${formatCount(stepsPerEpoch)} an epoch`,
     engine.info.description,
     ...(resumed ? [`going on after step ${formatCount(resumed.state.progress.step)} of '${resumed.path}'`] : []),
     '',
@@ -172,6 +178,7 @@ async function train(
   { splits, validation, recipe, seed, resumed }: Subject,
   options: TrainCommandOptions,
   signal: AbortSignal,
+  backend: string,
 ): Promise<void> {
   const quiet = options.json === '-';
   const begun = resumed?.state.progress.step ?? 0;
@@ -187,19 +194,37 @@ async function train(
   const start = performance.now();
   let end: EndEvent | undefined;
   let last: Extract<TrainingEvent, { kind: 'step' }> | undefined;
+  const events = [...(opened?.before ?? [])];
+  const elapsed = () => (performance.now() - start) / 1000;
+  const report = async (seconds: number, evaluated: Pick<ReportedRun, 'evaluation' | 'dataset' | 'failure'>) => {
+    if (options.report === undefined) return;
+    const { recipe } = trainer;
+    const run = { network, recipe, optimizer: network.optimizer, train: splits.train, seed, backend, seconds, events };
+    await writeTrainingReport(options.report, { ...run, ...evaluated });
+  };
   try {
     for await (const event of trainer.fit()) {
       await opened?.log.add(event);
+      events.push(event);
       screen.show(event);
       if (event.kind === 'step') last = event;
       if (event.kind === 'end') end = event;
     }
+  } catch (error) {
+    if (error instanceof DivergenceError) await report(elapsed(), { failure: error });
+    throw error;
   } finally {
     screen.stop();
     await opened?.log.close();
   }
-  const seconds = (performance.now() - start) / 1000;
+  const seconds = elapsed();
   const test = signal.aborted || !splits.test ? undefined : await tested(network, splits.test, recipe.batch, signal);
+  const dataset = splits.test ?? validation;
+  const shown = options.report === undefined || signal.aborted || !dataset ? undefined : dataset;
+  await report(seconds, {
+    evaluation: test ?? (shown && (await tested(network, shown, recipe.batch, signal))),
+    dataset: shown,
+  });
   if (!quiet) for (const each of closing(end, seconds, splits.test?.name, test, options)) print(each);
   if (options.json !== undefined) {
     const { loss, top1, top5, images } = test ?? {};

@@ -65,6 +65,7 @@ export async function decodeAll(
     };
     const workers = await Promise.allSettled(Array.from({ length: decodedAtOnce }, work));
     for (const worker of workers) if (worker.status === 'rejected') throw worker.reason;
+    signal?.throwIfAborted();
     let kept = 0;
     for (let i = start; i < end; i++) {
       const reason = reasons.get(i);

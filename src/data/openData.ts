@@ -46,7 +46,7 @@ export async function openData(source: string, options: OpenDataOptions): Promis
   const found = await openSource(source, stored, options);
   const opened = [found.train, found.validation, found.test];
   try {
-    for (const dataset of opened) if (dataset) checkFits(dataset, stored, preprocessing.crop);
+    for (const dataset of opened) if (dataset) checkFits(dataset, stored.channels, preprocessing.crop);
     if (validation === 0 || found.validation) return found;
     const [train, part] = split(found.train, validation, seed);
     return {
@@ -61,7 +61,10 @@ export async function openData(source: string, options: OpenDataOptions): Promis
 }
 
 async function openSource(source: string, stored: StoredAs, options: OpenDataOptions): Promise<DataSplits> {
-  if (source === 'synthetic') return openSynthetic({ ...options, stored });
+  // Named one by one: a caller may hand in a whole model, which has fields that mean something else here.
+  const { seed, cache, inMemory, skipBad, onProgress, onSkipped, signal } = options;
+  if (source === 'synthetic') return openSynthetic({ stored, seed, inMemory, onProgress, signal });
+  const folderOptions = { stored, cache, inMemory, skipBad, onProgress, onSkipped, signal };
   const names = await namesIn(source);
   if (isMnist(names)) return openMnist(source);
   if (isCifar10(names)) return openCifar10(source);
@@ -79,14 +82,14 @@ async function openSource(source: string, stored: StoredAs, options: OpenDataOpt
   const name = basename(resolve(source));
   const partOf = (spellings: readonly string[]) => folders.find((folder) => spellings.includes(folder.toLowerCase()));
   const trainFolder = partOf(parts.train);
-  if (trainFolder === undefined) return { train: await openFolder(source, name, { ...options, stored }) };
-  const train = await openFolder(join(source, trainFolder), `${name} train`, { ...options, stored });
+  if (trainFolder === undefined) return { train: await openFolder(source, name, folderOptions) };
+  const train = await openFolder(join(source, trainFolder), `${name} train`, folderOptions);
   const opened: Dataset[] = [train];
   const openPart = async (part: 'validation' | 'test'): Promise<Dataset | undefined> => {
     const folder = partOf(parts[part]);
     if (folder === undefined) return undefined;
     const { classes } = train;
-    const dataset = await openFolder(join(source, folder), `${name} ${folder}`, { ...options, stored, classes });
+    const dataset = await openFolder(join(source, folder), `${name} ${folder}`, { ...folderOptions, classes });
     opened.push(dataset);
     return dataset;
   };
@@ -108,10 +111,10 @@ async function namesIn(folder: string): Promise<string[]> {
   });
 }
 
-function checkFits({ name, shape }: Dataset, { channels, side }: StoredAs, crop: number): void {
+function checkFits({ name, shape }: Dataset, channels: number, crop: number): void {
   const [c, height, width] = shape;
   if (c === channels && height >= crop && width >= crop) return;
-  const wanted = `${channels === 1 ? 'grey' : 'RGB'} images of at least ${crop}×${crop} (${side}×${side} as published)`;
+  const wanted = `${channels === 1 ? 'grey' : 'RGB'} images of at least ${crop}×${crop}`;
   throw new InputError(`${name} has images of ${formatShape(shape)}, the network reads ${wanted}`);
 }
 

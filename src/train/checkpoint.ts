@@ -43,6 +43,23 @@ export async function makeFolder(folder: string): Promise<void> {
   });
 }
 
+/** Removes what processes that are no more left half written. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const { readdir, rm } = await import('node:fs/promises');
+  for (const name of await readdir(folder)) {
+    const [, process] = /^(?:last|best)\.safetensors\.(\d+)-\w+\.tmp$/.exec(name) ?? [];
+    if (process !== undefined && !isRunning(Number(process))) await rm(`${folder}/${name}`, { force: true });
+  }
+}
+
+function isRunning(id: number): boolean {
+  try {
+    return process.kill(id, 0);
+  } catch (error) {
+    return isSystemError(error) && error.code === 'EPERM';
+  }
+}
+
 export async function exists(path: string): Promise<boolean> {
   const { access } = await import('node:fs/promises');
   return access(path).then(

@@ -7,11 +7,11 @@
 import type { Dataset } from '../data/dataset.js';
 import { batches, type ImageBatch } from '../data/loader.js';
 import type { Network } from '../engine/network.js';
-import { DivergenceError } from '../errors.js';
+import { DivergenceError, InputError } from '../errors.js';
 import type { Model } from '../models/model.js';
-import { isFiniteArray } from './finite.js';
+import { isFiniteArray, NotFinite } from './finite.js';
 import { atStart, type TrainingProgress } from './progress.js';
-import { Snapshot } from './snapshot.js';
+import { firstNotFinite, Snapshot } from './snapshot.js';
 
 /** Copies may take this share of the time. */
 const shareOfTime = 0.01;
@@ -50,9 +50,17 @@ export class DivergenceFinder {
     return performance.now() - this.takenAt > this.cost / shareOfTime;
   }
 
-  /** Keeps the network as it is; all steps so far must have been read. */
+  /**
+   * Keeps the network as it is; all steps so far must have been read.
+   *
+   * @throws NotFinite, and keeps what it had, when a number of the network is not finite; InputError when it is so from the beginning
+   */
   async keep(progress: TrainingProgress): Promise<void> {
     const start = performance.now();
+    const bad = await firstNotFinite(this.replay.network);
+    if (bad !== undefined && this.takenAt === -Infinity)
+      throw new InputError(`'${bad}' has a number that is not finite`);
+    if (bad !== undefined) throw new NotFinite(progress.step);
     await this.snapshot.take();
     this.from = progress;
     this.drops = [];
@@ -78,14 +86,11 @@ export class DivergenceFinder {
 
   private async find(step: number): Promise<Finding & { readonly step: number }> {
     const batch = await this.takeAgain(step - 1);
-    const spoilt = await this.firstParameter();
-    // Parameters that are bad already became so in the step before, whose figures were good.
-    if (spoilt && step - 1 > this.from.step) {
-      const before = await this.takeAgain(step - 2);
-      if (!(await this.firstParameter())) return { step: step - 1, ...(await this.examine(before, step - 2)) };
-    }
-    if (spoilt) return { step, ...spoilt };
-    return { step, ...(await this.examine(batch, step - 1)) };
+    const spoilt = await this.firstVariable();
+    if (!spoilt) return { step, ...(await this.examine(batch, step - 1)) };
+    // Variables that are bad already became so in the step before, whose figures were good.
+    const before = await this.takeAgain(step - 2);
+    return { step: step - 1, ...(await this.examine(before, step - 2)) };
   }
 
   /** Looks at the step that `batch` is for: layer by layer forward, then backward, then at the update. */
@@ -95,17 +100,14 @@ export class DivergenceFinder {
     const backward = await this.firstGradient(batch);
     if (backward) return backward;
     await this.replay.step(batch, this.progressAt(taken));
-    const updated = await this.firstParameter();
+    const updated = await this.firstVariable();
     if (updated) return { ...updated, value: `the update of ${updated.value}` };
     return { layer: 'loss', value: 'the loss' };
   }
 
-  private async firstParameter(): Promise<Finding | undefined> {
-    const { network } = this.replay;
-    for (const { name } of network.parameters) {
-      if (!isFiniteArray(await network.read(name))) return { layer: layerOf(name), value: name };
-    }
-    return undefined;
+  private async firstVariable(): Promise<Finding | undefined> {
+    const value = await firstNotFinite(this.replay.network);
+    return value === undefined ? undefined : { layer: layerOf(value), value };
   }
 
   private async firstOutput(batch: ImageBatch): Promise<Finding | undefined> {
@@ -167,7 +169,7 @@ export class DivergenceFinder {
   }
 }
 
-/** 'conv1.weight' → 'conv1' */
-function layerOf(parameter: string): string {
-  return parameter.slice(0, parameter.lastIndexOf('.'));
+/** 'conv1.weight', 'conv1.weight/momentum' → 'conv1' */
+function layerOf(variable: string): string {
+  return variable.slice(0, variable.indexOf('.'));
 }

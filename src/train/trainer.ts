@@ -12,6 +12,7 @@ import {
   exists,
   makeFolder,
   openCheckpoint,
+  removeLeftovers,
   restoreCheckpoint,
   writeCheckpoint,
 } from './checkpoint.js';
@@ -176,6 +177,7 @@ export class Trainer {
       } finally {
         await opened.file.close();
       }
+      await removeLeftovers(checkpoint);
       return;
     }
     const path = checkpointPath(checkpoint, 'last');
