@@ -1,8 +1,12 @@
 // A fully connected layer for few images, y[n, o] = b[o] + Σ_k w[o, k] · x[n, k], bound by reading w once: four rows of w a workgroup. Each
-// invocation adds every 64th piece of the rows, then a tree adds their sums. BATCH is the number of images, rounded up.
+// invocation adds every 64th piece of the rows, then a tree adds their sums, or with SUBGROUPS the adapter's subgroups do (as in
+// lib/lanes.wgsl). BATCH is the number of images, rounded up.
 // INT16: w holds pairs of int16. SCALE, BIAS, least: what is done to the sum, see lib/affine.wgsl.
 #include "lib/grid.wgsl"
 #include "lib/pieces.wgsl"
+#if SUBGROUPS
+#include "lib/subgroup.wgsl"
+#endif
 
 struct Params {
   rows: u32, firstRow: u32,   // of w, in this dispatch
@@ -40,6 +44,12 @@ fn weights(i: u32) -> Piece {
 #endif
 }
 
+fn store(n: u32, row: u32, i: u32, sums: vec4<f32>) {
+  if (n >= params.images || row + i >= params.rows) { return; }
+  let feature = params.firstRow + row + i;
+  y[n * params.features + feature] = affine(sums[i], feature);
+}
+
 const LANES = 64u;
 // Of an image and four rows.
 var<workgroup> own: array<vec4<f32>, BATCH * LANES>;
@@ -67,6 +77,20 @@ fn main(
     sum$n += vec4<f32>(sumOf(w0 * x$n), sumOf(w1 * x$n), sumOf(w2 * x$n), sumOf(w3 * x$n));
 #endfor
   }
+#if SUBGROUPS
+  let place = placeInSubgroup();
+#for n BATCH
+  let share$n = subgroupAdd(sum$n);
+  own[$nu * LANES + local] = select(vec4<f32>(), share$n, place.rank == 0u);
+#endfor
+  workgroupBarrier();
+#for n BATCH
+  var shares$n = vec4<f32>();
+  for (var i = place.rank; i < LANES; i += place.count) { shares$n += own[$nu * LANES + i]; }
+  let all$n = subgroupAdd(shares$n);
+  if (local < 4u) { store($nu, row, local, all$n); }
+#endfor
+#else
 #for n BATCH
   own[$nu * LANES + local] = sum$n;
 #endfor
@@ -77,10 +101,6 @@ fn main(
     }
   }
   workgroupBarrier();
-  let n = local / 4u;
-  let i = local % 4u;
-  if (n < params.images && row + i < params.rows) {
-    let feature = params.firstRow + row + i;
-    y[n * params.features + feature] = affine(own[n * LANES][i], feature);
-  }
+  if (local < 4u * BATCH) { store(local / 4u, row, local % 4u, own[local / 4u * LANES]); }
+#endif
 }

@@ -20,9 +20,13 @@ export { type DataSplits, type Dataset, memoryDataset, split, subset } from './d
 export { type Pixels, type Resizing, readImage } from './data/image.js';
 export { type ImageStatistics, imageInput } from './data/imageInput.js';
 export { type BatchOptions, batches, batchesPerEpoch, epochOrder, type ImageBatch } from './data/loader.js';
+export { loadStored } from './data/loadStored.js';
 export { type OpenDataOptions, openData } from './data/openData.js';
+export { encodePng } from './data/png.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
+export { centreCrops, type ResizedCrop } from './data/resizedCrop.js';
 export { channelMeans, meanImage, principalComponents } from './data/statistics.js';
+export { type StoredAs, storedAs, storedShape } from './data/stored.js';
 export { openSynthetic, type SyntheticOptions } from './data/synthetic.js';
 export { type ColourNoise, colourOffsets } from './engine/colourNoise.js';
 export type { NetworkDefinition } from './engine/definition.js';
@@ -88,7 +92,9 @@ export type { AugmentAttributes } from './ops/augment.js';
 export { type Attributes, type Cost, type DType, defineOp, type Op, type TensorType } from './ops/define.js';
 export { findOp, ops } from './ops/registry.js';
 export type { Plan, PlanBuffer, PlanStep } from './plan/plan.js';
+export { type ChartOptions, chartFile, type Series } from './train/chart.js';
 export { type Checkpoint, type CheckpointState, readCheckpoint } from './train/checkpoint.js';
+export { type ClassifyOptions, classify, type Guess } from './train/classify.js';
 export { type EvaluateOptions, type Evaluation, evaluate, type Mistake } from './train/evaluate.js';
 export type {
   BestFigure,
@@ -99,7 +105,19 @@ export type {
   TrainingEvent,
   ValidationEvent,
 } from './train/events.js';
+export {
+  type ImageMap,
+  type Occlusion,
+  type OcclusionOptions,
+  occlusion,
+  saliency,
+  seenWindow,
+  type Window,
+} from './train/explain.js';
+export { type FirstFilters, firstFilters } from './train/filters.js';
 export { type PretrainingEvent, type PretrainOptions, pretrain } from './train/pretrain.js';
+export { type TrainingReportInput, trainingReport } from './train/report.js';
+export { type Run, runFacts } from './train/runFacts.js';
 export { Trainer, type TrainerOptions } from './train/trainer.js';
 export type { Contestant, VerifyOptions, VerifyReport, VerifyResult } from './verify/verify.js';
 

@@ -79,6 +79,26 @@ t.test('every convolution learns to give back its input', async (t) => {
   );
 });
 
+t.test('outputs keep their size', async (t) => {
+  const engine = await open(t);
+  const images = floats.subarray(0, 16 * 768);
+  for (const init of ['preset', 'he'] as const) {
+    const network = await engine.network(preset('cifar10-quick', { width: 0.25, inputSize: 16, init }));
+    const size = async () => {
+      const { layers } = await network.forward(images, { layers: ['conv1'] });
+      return Math.hypot(...layers.conv1.map((value) => Math.max(value, 0)));
+    };
+    const before = await size();
+    // All images are in the first batch, so that their order does not matter.
+    await run(engine, network, { data: images, steps: 20, batch: 16, layers: ['conv1'] });
+    t.ok(Math.abs((await size()) / before - 1) < 1e-4, `${init}: conv1`, { before, after: await size() });
+  }
+  const dead = await engine.network(narrow);
+  await dead.write('conv1.weight', new Float32Array(8 * 75));
+  await run(engine, dead, { data: floats, steps: 3, batch: 16, layers: ['conv1'] });
+  t.ok((await dead.read('conv1.weight')).every(Number.isFinite), 'a layer whose output is 0 has no size to keep');
+});
+
 t.test('a layer that is not named stays as it is, and so do all others', async (t) => {
   const engine = await open(t);
   const network = await engine.network(narrow);

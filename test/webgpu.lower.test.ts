@@ -6,6 +6,8 @@ import { algorithmNames, lower } from '../src/backends/webgpu/lower/lower.js';
 import {
   type Buffer,
   defaultLimits,
+  type Feature,
+  kernelFeatures,
   type Limits,
   type Lowered,
   offsetAlignment,
@@ -190,8 +192,12 @@ t.test('every case lowers with every algorithm, to dispatches that their kernels
     for (const { graph } of trace(one)) {
       const [node] = graph.nodes;
       if (node.op.alias) continue;
-      for (const algorithm of algorithmNames(graph, node, defaultLimits)) {
-        const lowered = lower(graph, { limits: defaultLimits, algorithms: { [node.op.name]: algorithm } });
+      for (const algorithm of algorithmNames(graph, node, defaultLimits, kernelFeatures)) {
+        const lowered = lower(graph, {
+          limits: defaultLimits,
+          features: kernelFeatures,
+          algorithms: { [node.op.name]: algorithm },
+        });
         const pools = poolsOf(graph, lowered, defaultLimits);
         for (const dispatch of [...lowered.preparation, ...lowered.dispatches]) {
           const { kernel, constants, bindings, params } = dispatch;
@@ -220,6 +226,39 @@ t.test('every case lowers with every algorithm, to dispatches that their kernels
     [],
     'the cases reach every kernel',
   );
+});
+
+t.test('kernels use a feature where the device has it, first of all; without it they can do the same', async (t) => {
+  const algorithmsOf = (name: string, features: readonly Feature[]) => {
+    const found = new Map<string, { first: string; others: readonly string[] }>();
+    for (const one of selectCases({ op: name, quick: true })) {
+      for (const { graph } of trace(one)) {
+        const [node] = graph.nodes;
+        if (node.op.alias) continue;
+        const names = algorithmNames(graph, node, defaultLimits, features);
+        const { dispatches } = lower(graph, { limits: defaultLimits, features });
+        const enabled = dispatches.filter(({ kernel, constants }) =>
+          preprocess(kernelFiles, kernel, constants).startsWith('enable subgroups;\n'),
+        );
+        const uses = names[0].endsWith('Subgroups');
+        if (enabled.length > 0 !== uses) t.fail(`${one.name}: ${names[0]} has ${enabled.length} such kernels`);
+        found.set(node.op.name, { first: names[0], others: names.slice(1) });
+      }
+    }
+    return found;
+  };
+  for (const name of ['linear', 'softmax', 'logSoftmax', 'crossEntropy', 'meanSquaredError', 'conv2d']) {
+    const [without, all] = [algorithmsOf(name, []), algorithmsOf(name, ['subgroups'])];
+    t.ok(
+      [...all.values()].some(({ first }) => first.endsWith('Subgroups')),
+      name,
+    );
+    for (const [op, { first, others }] of all) {
+      const plain = without.get(op);
+      const names = [first, ...others].filter((each) => !each.endsWith('Subgroups'));
+      t.same(names, [plain?.first, ...(plain?.others ?? [])], `${op}: the others are those of any device`);
+    }
+  }
 });
 
 /** The dispatches of a convolution x · w and of its gradients, by op. */

@@ -2,14 +2,13 @@
  * The full-size net of the paper on as many photographs as it is given, a class for each: whether all of its 61 million parameters learn
  * can be told in minutes when there is little to learn. Without dropout and without crops, from He's initialisation and from the paper's.
  */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadImages } from '../../src/data/preprocess.js';
 import { ArgumentError } from '../../src/errors.js';
 import type { FamilyOptions } from '../../src/models/family.js';
 import { preset } from '../../src/models/presets.js';
 import { type Curve, type Figure, type Point, rounded } from './record.js';
-import { type Run, type RunOptions, script } from './script.js';
+import { filesIn, type Run, type RunOptions, script } from './script.js';
 
 interface Options extends RunOptions {
   readonly width: number;
@@ -32,7 +31,7 @@ const settings: readonly Setting[] = [
 
 async function work(run: Run<Options>) {
   const { data, width } = run.options;
-  const files = (await readdir(data)).filter((name) => /\.(jpe?g|png|webp)$/i.test(name)).sort();
+  const files = (await filesIn(data)).filter((name) => /\.(jpe?g|png|webp)$/i.test(name));
   if (files.length === 0) throw new ArgumentError(`--data: there are no photographs in '${data}'`);
   const figures: Figure[] = [];
   const curves: Curve[] = [];

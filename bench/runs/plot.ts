@@ -1,11 +1,14 @@
 /** Curves as an SVG of their own. */
 import type { Curve, Point } from './record.js';
 
-const size = { width: 640, height: 360, left: 64, right: 16, top: 40, bottom: 48 };
+const size = { width: 640, plot: 280, left: 64, right: 24, title: 28, line: 18, bottom: 48 };
 /** Okabe and Ito 2008: told apart by everybody. */
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'];
 /** From a ratio this large on, an axis is logarithmic. */
 const logarithmicFrom = 300;
+
+/** A curve of so few points shows them as dots. */
+const mostDots = 20;
 
 interface Axis {
   readonly ticks: readonly number[];
@@ -20,31 +23,33 @@ export function plot(title: string, curves: readonly Curve[]): string {
   const y = vertical(points.map((point) => point[1]));
   const names = [...new Set(curves.map(({ name }) => name))];
   const colour = (name: string) => colours[names.indexOf(name) % colours.length];
+  // The legend lies above the plot, where it hides no curve.
+  const top = size.title + size.line * (names.length + 1);
+  const bottom = top + size.plot;
+  const height = bottom + size.bottom;
   const across = (value: number) => size.left + x.place(value) * (size.width - size.left - size.right);
-  const up = (value: number) => size.height - size.bottom - y.place(value) * (size.height - size.top - size.bottom);
-  const bottom = size.height - size.bottom;
+  const up = (value: number) => bottom - y.place(value) * size.plot;
   const lines = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${size.width}" height="${size.height}" fill="#fff"/>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${size.width}" height="${height}" fill="#fff"/>`,
     text(size.left, 20, escaped(title), 'font-size="14" font-weight="bold"'),
     ...y.ticks.flatMap((tick) => [
       `<path d="M${size.left} ${round(up(tick))}H${size.width - size.right}" stroke="#ddd"/>`,
       text(size.left - 6, up(tick) + 4, label(tick), 'text-anchor="end"'),
     ]),
     ...x.ticks.map((tick) => text(across(tick), bottom + 18, label(tick), 'text-anchor="middle"')),
-    text((size.left + size.width - size.right) / 2, size.height - 8, escaped(curves[0].x), 'text-anchor="middle"'),
-    text(16, size.top - 8, escaped(curves[0].y)),
-    ...curves.map(
-      ({ name, points: own }) =>
-        `<polyline points="${own
-          .filter(isDrawn(y))
-          .map(([a, b]) => `${round(across(a))},${round(up(b))}`)
-          .join(' ')}" fill="none" stroke="${colour(name)}" stroke-width="1.5"/>`,
-    ),
+    text((size.left + size.width - size.right) / 2, height - 8, escaped(curves[0].x), 'text-anchor="middle"'),
+    text(16, top - 8, escaped(curves[0].y)),
+    ...curves.flatMap(({ name, points: own }) => {
+      const drawn = own.filter(isDrawn(y)).map(([a, b]) => [round(across(a)), round(up(b))]);
+      const line = `<polyline points="${drawn.join(' ')}" fill="none" stroke="${colour(name)}" stroke-width="1.5"/>`;
+      if (drawn.length > mostDots) return line;
+      return [line, ...drawn.map(([a, b]) => `<circle cx="${a}" cy="${b}" r="2.5" fill="${colour(name)}"/>`)];
+    }),
     ...names.map((name, i) => {
-      const [left, top] = [size.width - size.right - 190, size.top + 12 + 16 * i];
-      const line = `<path d="M${left} ${top - 4}h18" stroke="${colour(name)}" stroke-width="3"/>`;
-      return `${line}${text(left + 24, top, escaped(name))}`;
+      const [left, base] = [size.left, size.title + 14 + size.line * i];
+      const line = `<path d="M${left} ${base - 4}h18" stroke="${colour(name)}" stroke-width="3"/>`;
+      return `${line}${text(left + 24, base, escaped(name))}`;
     }),
     '</svg>',
   ];

@@ -1,7 +1,7 @@
 /** Caffe's quick net with its convolutions pre-trained as autoencoders, against the same from scratch, for 1,000 iterations each. */
 import { preset } from '../../src/models/presets.js';
 import { pretrain } from '../../src/train/pretrain.js';
-import { type Curve, type Figure, Means, rounded } from './record.js';
+import { type Curve, type Figure, Means } from './record.js';
 import { type Run, script } from './script.js';
 import { dataFor, networkFor, testFigures, train } from './training.js';
 
@@ -17,19 +17,24 @@ async function work(run: Run) {
     const network = await networkFor(run, model, data.train);
     if (pretrained) {
       const steps = run.steps(1000, 100);
-      const losses = new Map<string, Means>();
+      const first = new Map<string, number>();
+      const shares = new Map<string, Means>();
       const options = { data: data.train, steps, batch, seed: run.seed, signal: run.signal };
       for await (const { layer, step, loss } of pretrain(run.engine, network, options)) {
-        const means = losses.get(layer) ?? new Means(steps);
-        losses.set(layer, means);
-        means.add(step, loss);
-        if (step === 1 || step === steps) {
-          run.say(`${layer}: step ${step}, reconstruction loss ${loss.toPrecision(4)}`);
-          figures.push({ name: `${layer}, loss at step ${step}`, value: rounded(loss), unit: '' });
+        if (step === 1) {
+          first.set(layer, loss);
+          shares.set(layer, new Means(steps));
         }
+        shares.get(layer)?.add(step, (100 * loss) / (first.get(layer) ?? loss));
+        if (step === 1 || step === steps) run.say(`${layer}: step ${step}, reconstruction loss ${loss.toPrecision(4)}`);
       }
-      for (const [name, { points }] of losses) {
-        curves.push({ name, x: 'steps', y: 'reconstruction loss', points });
+      for (const [name, { points }] of shares) {
+        curves.push({ name, x: 'steps', y: 'reconstruction loss, % of the first', points });
+        figures.push({
+          name: `reconstruction loss of ${name}, of the first`,
+          value: points.at(-1)?.[1] ?? null,
+          unit: '%',
+        });
       }
     }
     const steps = run.steps(1000, 100);

@@ -1,11 +1,12 @@
 /** Makes the generated part of docs/results.md and its plots of the records that the scripts of this folder have left. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { Command } from 'commander';
 import { writeAtomically } from '../../src/atomicFile.js';
 import { print, reportFailure } from '../../src/cli/lib/output.js';
 import { FileError } from '../../src/errors.js';
 import type { RunRecord } from './record.js';
+import { filesIn } from './script.js';
 import { pageOf, withPage } from './tables.js';
 
 interface Options {
@@ -22,7 +23,7 @@ async function main(): Promise<void> {
     .option('--quick', 'takes records of quick runs too', false)
     .parse();
   const { records: folder, page, quick } = command.opts<Options>();
-  const files = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort();
+  const files = (await filesIn(folder)).filter((name) => name.endsWith('.json'));
   const found: RunRecord[] = [];
   for (const file of files) {
     const record = await readRecord(join(folder, file));

@@ -1,4 +1,5 @@
 /** What all scripts of this folder share: their options, the engine, an interrupt that is heeded, and the record at the end. */
+import { readdir } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { basename } from 'node:path';
 import { Command, Option } from 'commander';
@@ -7,8 +8,9 @@ import { type BackendName, backendNames } from '../../src/backends/open.js';
 import { enableRelaxedSimd } from '../../src/backends/wasm/platform.js';
 import { provideAdapter } from '../../src/cli/lib/adapter.js';
 import { wholeNumber } from '../../src/cli/lib/options.js';
-import { expectFolder, print, reportFailure } from '../../src/cli/lib/output.js';
+import { expectFolder, oneLine, print, reportFailure } from '../../src/cli/lib/output.js';
 import { type Engine, openEngine } from '../../src/engine/engine.js';
+import { FileError } from '../../src/errors.js';
 import type { Outcome, RunRecord } from './record.js';
 
 export interface RunOptions {
@@ -58,6 +60,8 @@ export async function script<O extends RunOptions>(
 ): Promise<void> {
   const command = new Command(basename(process.argv[1] ?? 'run', '.js'))
     .description(description)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}\n`) })
     .requiredOption('--data <source>', 'a folder of images or of a dataset, or synthetic')
     .option('--seed <number>', 'of initial values, shuffling and dropout', wholeNumber(0), 1)
     .option('--quick', 'a run of minutes, which shows that it works and no more', false)
@@ -111,6 +115,14 @@ async function perform<O extends RunOptions>(
   } finally {
     await engine.close();
   }
+}
+
+/** Names of the files in a folder, in order. */
+export async function filesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((error: Error) => {
+    throw new FileError(`cannot read '${folder}': ${error.message}`, { cause: error });
+  });
+  return names.sort();
 }
 
 /** JSON with a point of a curve on one line. */

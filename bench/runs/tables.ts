@@ -72,7 +72,7 @@ function section(name: string, runs: readonly RunRecord[], plots: readonly strin
     '',
     ...[head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows].map((row) => `| ${row.join(' | ')} |`),
     '',
-    ...[...notes, `Measured on ${machines.join('; ')}`].map((sentence) => `${sentence}.`),
+    ...[...notes, `Measured on ${machines.join('; ')}`].map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`),
     ...plots.flatMap((file) => ['', `![${file.replace('.svg', '')}](${folder}/${file})`]),
   ].join('\n');
 }
@@ -108,9 +108,7 @@ function plotsOf(name: string, runs: readonly RunRecord[]): Map<string, string> 
       byAxes.set(axes, [...(byAxes.get(axes) ?? []), curve]);
     }
   }
-  return new Map(
-    [...byAxes].map(([axes, curves]) => [`${name}-${slug(axes)}.svg`, plot(`${name}: ${curves[0].y}`, curves)]),
-  );
+  return new Map([...byAxes].map(([axes, curves]) => [`${name}-${slug(axes)}.svg`, plot(name, curves)]));
 }
 
 function slug(words: string): string {

@@ -37,7 +37,8 @@ export async function networkFor(
   options: NetworkOptions = {},
 ): Promise<Network<Model>> {
   const statistics = model.preprocessing.meanImage ? { meanImage: await meanImage(train, run.signal) } : {};
-  return run.engine.network(model, { seed: run.seed, input: imageInput(model, train.shape, statistics), ...options });
+  const named = { ...model, classNames: train.classes };
+  return run.engine.network(named, { seed: run.seed, input: imageInput(model, train.shape, statistics), ...options });
 }
 
 /** The curves of one training: means over stretches of it, and what validation found. */

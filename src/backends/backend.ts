@@ -14,8 +14,11 @@ export interface AdapterInfo {
   readonly name: string;
   /** Whether it is a program that does a GPU's work on the CPU. */
   readonly software: boolean;
-  /** Optional features found. */
+  /** Optional features found, and those of them that are put to use. */
   readonly features: readonly string[];
+  readonly used: readonly string[];
+  /** Version of the kernels that run on it: what was measured of others says nothing of them. */
+  readonly kernels: string;
   /** Limits that plans keep to, as WebGPU names them. */
   readonly limits: Readonly<Record<string, number>>;
 }

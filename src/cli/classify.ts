@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { type BackendName, backendNames } from '../backends/open.js';
 import { imageInput } from '../data/imageInput.js';
 import { loadStored } from '../data/loadStored.js';
@@ -16,7 +16,7 @@ import { classify, type Guess } from '../train/classify.js';
 import type { Crops } from '../train/predict.js';
 import { adapterOption } from './lib/adapter.js';
 import { type Explanation, explain, makeFolder, stemsIn } from './lib/explanations.js';
-import { wholeNumber, word } from './lib/options.js';
+import { cropsOption, wholeNumber, word } from './lib/options.js';
 import { expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
 
@@ -51,12 +51,7 @@ export function classifyCommand(): Command {
     .argument('<image...>', 'JPEG, PNG or WebP files')
     .option('--weights <file>', 'a network that was trained: a checkpoint, or weights (safetensors)')
     .option('--model <name>', `what the weights are expected to be of; ${shipped.model} comes with its own`)
-    .addOption(
-      new Option('--crops <n>', '10: corners, centre and their mirror images, probabilities averaged')
-        .choices(['1', '10'])
-        .default(1, '1')
-        .argParser((text) => (text === '10' ? 10 : 1)),
-    )
+    .addOption(cropsOption())
     .option(
       '--explain <dir>',
       'write PNGs of what the network sees, of the gradient of its answer, and of how far covering each part lowers its probability',

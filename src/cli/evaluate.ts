@@ -6,8 +6,9 @@ import { ArgumentError } from '../errors.js';
 import { loadNetwork, openWeights } from '../formats/network.js';
 import { preset } from '../models/presets.js';
 import { type Evaluation, evaluate } from '../train/evaluate.js';
+import type { Crops } from '../train/predict.js';
 import { adapterOption } from './lib/adapter.js';
-import { wholeNumber, word } from './lib/options.js';
+import { cropsOption, wholeNumber, word } from './lib/options.js';
 import { expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
 import { formatCount, formatTable } from './lib/table.js';
@@ -24,7 +25,7 @@ interface EvaluateCommandOptions {
   readonly data: string;
   readonly split?: 'train' | 'validation' | 'test';
   readonly validation?: number;
-  readonly crops: '1' | '10';
+  readonly crops: Crops;
   readonly batch?: number;
   readonly skipBad?: boolean;
   readonly seed: number;
@@ -48,11 +49,7 @@ export function evaluateCommand(): Command {
       ]),
     )
     .option('--validation <share>', 'with the --seed of the training: the share that was kept apart', share)
-    .addOption(
-      new Option('--crops <n>', '10: corners, centre and their mirror images, probabilities averaged')
-        .choices(['1', '10'])
-        .default('1'),
-    )
+    .addOption(cropsOption())
     .option('--batch <n>', 'images at one time; 100 by default', wholeNumber(1))
     .option('--skip-bad', 'leave out images that cannot be read')
     .option('--seed <n>', 'of synthetic data and of the validation images', wholeNumber(0), 1)
@@ -64,8 +61,7 @@ export function evaluateCommand(): Command {
 }
 
 async function runEvaluate(options: EvaluateCommandOptions): Promise<void> {
-  const { weights, data, batch, json } = options;
-  const crops = options.crops === '10' ? 10 : 1;
+  const { weights, data, crops, batch, json } = options;
   const quiet = json === '-';
   if (json !== undefined) await expectFolder(json);
   const { model, file } = await openWeights(weights);

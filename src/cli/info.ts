@@ -81,10 +81,11 @@ function describeBackend({ name, threads, simd, sharedMemory, memoryLimit }: Bac
   return [name, String(threads), simd, sharedMemory ? 'yes' : 'no', limit];
 }
 
-function describeAdapter({ name, software, features, limits }: AdapterInfo): string[] {
+function describeAdapter({ name, software, features, used, limits }: AdapterInfo): string[] {
   return [
     `${software ? 'software adapter' : 'adapter'}: ${name}`,
     `features: ${features.join(', ') || 'none'}`,
+    `of them used: ${used.join(', ') || 'none'}`,
     `limits: ${Object.entries(limits)
       .map(([limit, value]) => `${limit} ${value.toLocaleString('en-US')}`)
       .join(', ')}`,

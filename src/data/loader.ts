@@ -3,6 +3,7 @@ import { ArgumentError, InputError } from '../errors.js';
 import { elements } from '../ops/define.js';
 import type { Dataset } from './dataset.js';
 import { checkWhole, permutation } from './permutation.js';
+import { drawPart, type ResizedCrop, resizePart } from './resizedCrop.js';
 
 /** Images with their labels. The arrays are filled anew later: they hold until the next batch but one is asked for. */
 export interface ImageBatch {
@@ -26,6 +27,8 @@ export interface BatchOptions {
   readonly from?: number;
   /** Leaves out the last images when they do not fill a batch. */
   readonly whole?: boolean;
+  /** Images are parts of the stored ones, resized: [N, C, size, size]. They are drawn from (seed, epoch, place in the dataset). */
+  readonly resizedCrop?: ResizedCrop;
   readonly signal?: AbortSignal;
 }
 
@@ -50,7 +53,7 @@ export function epochOrder(images: number, seed: number, epoch: number): Int32Ar
  * reading throws; the signal's reason when it is aborted. All of it when the first batch is asked for, or the one that fails.
  */
 export async function* batches(dataset: Dataset, options: BatchOptions): AsyncGenerator<ImageBatch> {
-  const { batch, seed = 0, epoch = 0, shuffle = true, from = 0, whole = false, signal } = options;
+  const { batch, seed = 0, epoch = 0, shuffle = true, from = 0, whole = false, resizedCrop, signal } = options;
   checkWhole('batch', batch, 1);
   checkWhole('from', from);
   const images = dataset.labels.length;
@@ -61,8 +64,11 @@ export async function* batches(dataset: Dataset, options: BatchOptions): AsyncGe
   const count = batchesPerEpoch(images, batch, whole);
   if (from > count) throw new ArgumentError(`from must be at most the ${count} batches of an epoch, got ${from}`);
   const order = shuffle ? epochOrder(images, seed, epoch) : Int32Array.from({ length: images }, (_, i) => i);
-  const size = elements(dataset.shape);
+  const stored = elements(dataset.shape);
+  const [channels, height, width] = dataset.shape;
+  const size = resizedCrop ? channels * resizedCrop.size ** 2 : stored;
   const buffers: Uint8Array[] = [];
+  let uncut: Uint8Array | undefined;
 
   const read = async (number: number): Promise<ImageBatch> => {
     signal?.throwIfAborted();
@@ -70,7 +76,17 @@ export async function* batches(dataset: Dataset, options: BatchOptions): AsyncGe
     const slot = number % buffersInUse;
     buffers[slot] ??= new Uint8Array(Math.min(batch, images) * size);
     const into = buffers[slot].subarray(0, indices.length * size);
-    await dataset.read(indices, into);
+    if (resizedCrop) {
+      uncut ??= new Uint8Array(Math.min(batch, images) * stored);
+      await dataset.read(indices, uncut.subarray(0, indices.length * stored));
+      for (const [n, index] of indices.entries()) {
+        const part = drawPart(resizedCrop, [height, width], seed, epoch, index);
+        const image = uncut.subarray(n * stored, (n + 1) * stored);
+        resizePart(image, dataset.shape, part, resizedCrop.size, into.subarray(n * size, (n + 1) * size));
+      }
+    } else {
+      await dataset.read(indices, into);
+    }
     return { images: into, labels: indices.map((index) => dataset.labels[index]), indices };
   };
 

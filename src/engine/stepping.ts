@@ -44,6 +44,8 @@ export class Stepping {
   /** The last two steps, which the device may still be computing, and the logits that their accuracies are taken from. */
   private readonly last: Promise<unknown>[] = [];
   private logits: readonly Float32Array[] = [];
+  /** The last two parts of batches, of this step or the one before. */
+  private lastParts: readonly Promise<unknown>[] = [];
 
   constructor(
     private readonly programs: NetworkPrograms,
@@ -104,14 +106,14 @@ export class Stepping {
       const share = (end - from) / batch;
       const program = await this.programs.accumulation({ batch: end - from, stored }, rates);
       // One part is computed and one waits, as with steps: results need no more memory than that.
-      await losses[part - 2];
+      if (this.lastParts.length === 2) await this.lastParts[0];
       const own = images.subarray(from * perImage, end * perImage);
       const feed = this.feeds.training(own, labels.subarray(from, end), stored, { step: this.count, part, share });
       const run = { into: { logits: logits.subarray(from * this.classes, end * this.classes) }, signal };
       const { finished } = await launch(program, { ...feed, [keepInput]: Float32Array.of(part === 0 ? 0 : 1) }, run);
       const loss = finished.then(({ outputs }) => outputs.loss[0] * share);
-      loss.catch(() => undefined);
       losses.push(loss);
+      this.lastParts = [...this.lastParts.slice(-1), loss.catch(() => undefined)];
     }
     const { finished } = await launch(update, this.updateFeed(rates), { signal });
     const all = Promise.all([...losses, finished.then(() => 0)]);

@@ -43,8 +43,8 @@ function describe({ info }: Extract<Found, { available: true }>): string {
   return [
     `${info.description}`,
     `buffers of ${gib(maxBufferSize)}, bindings of ${gib(maxStorageBufferBindingSize)}`,
-    ['timestamp-query', 'shader-f16', 'subgroups']
-      .map((name) => `${name} ${adapter.features.includes(name) ? 'yes' : 'no'}`)
+    ['subgroups', 'timestamp-query']
+      .map((name) => `${name} ${adapter.used.includes(name) ? 'used' : 'missing'}`)
       .join(', '),
   ].join('; ');
 }

@@ -76,7 +76,7 @@ export interface AutoencoderOptions {
 export interface Autoencoder {
   /**
    * Inputs: those of the forward graph, `lossSeed`, 'learningRate' [1], 'step' [1] where the optimizer counts steps, 'random' [4] with
-   * noise. Output 'loss' [1], of before the update.
+   * noise. Outputs, of before the update: 'loss' [1], and what the encoder makes of the input, 'code' [N, O, OH, OW].
    */
   readonly graph: Graph;
   /** The convolution's parameters: weight, and bias if it has one. */
@@ -107,6 +107,7 @@ export function autoencoder(
   const decoderBias = g.variable(`${node.name}/decoder.bias`, [x.shape[1]], zero);
   const window = { stride, padding, dilation, groups, outputPadding: left(node.attributes, x.shape, weight.shape) };
   const decoded = g.convTranspose2d(h, weight, decoderBias, window, options('decoder'));
+  g.output('code', h);
   g.output('loss', g.meanSquaredError(decoded, x, options('loss')));
 
   const trained = bias ? [weight, bias] : [weight];
@@ -125,7 +126,7 @@ export function autoencoder(
     addUpdate(step, optimizer, variable, gradient, inputs, { layer: node.name, phase: 'update' });
   }
   return {
-    graph: optimize(withOutputs(step.build(), ['loss'])),
+    graph: optimize(withOutputs(step.build(), ['loss', 'code'])),
     trained: trained.map(({ name }) => name),
     countsSteps: inputs.step !== undefined,
   };

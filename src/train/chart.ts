@@ -179,30 +179,29 @@ function axisOf(values: readonly number[], { scale = 'auto', yFrom }: ChartOptio
   }
   const start = yFrom ?? low;
   const end = high > start ? high : start + (Math.abs(start) || 1);
-  const ticks = ticksBetween(start, end, 4);
-  const step = ticks[1] - ticks[0];
   // The axis begins and ends at ticks.
-  const [bottom, top] = [
-    ticks[0] > start + 1e-9 * step ? ticks[0] - step : ticks[0],
-    (ticks.at(-1) as number) < end - 1e-9 * step ? (ticks.at(-1) as number) + step : (ticks.at(-1) as number),
-  ];
-  return { ticks: ticksBetween(bottom, top, 5), place: (value) => (value - bottom) / (top - bottom) };
+  const step = stepBetween(start, end, 4);
+  const [bottom, top] = [step * Math.floor(start / step + 1e-9), step * Math.ceil(end / step - 1e-9)];
+  return { ticks: multiples(step, bottom, top), place: (value) => (value - bottom) / (top - bottom) };
 }
 
-/** Multiples of 1, 2 or 5 times a power of ten within [from, to], about as many as asked for and two at least. */
-function ticksBetween(from: number, to: number, count: number): readonly number[] {
-  if (!(to > from)) return [from];
+/** 1, 2 or 5 times a power of ten that cuts the range into about so many parts, two at least. */
+function stepBetween(from: number, to: number, count: number): number {
   const rough = (to - from) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const steps = [1, 2, 5, 10].map((factor) => factor * power);
-  const multiples = (step: number) => {
-    const first = Math.ceil(from / step - 1e-9);
-    const length = Math.floor(to / step + 1e-9) - first + 1;
-    // A product of step would write 0.30000000000000004.
-    return Array.from({ length: Math.max(0, length) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
-  };
-  const fitting = steps.filter((step) => multiples(step).length >= 2).findLast((step) => step <= rough * 2);
-  return multiples(fitting ?? power);
+  // Between neighbours the nearer one by ratio.
+  return power * ([1, 2, 5].find((factor) => rough <= factor * power * Math.SQRT2) ?? 10);
+}
+
+function multiples(step: number, from: number, to: number): readonly number[] {
+  const first = Math.ceil(from / step - 1e-9);
+  const length = Math.floor(to / step + 1e-9) - first + 1;
+  // A product of step would write 0.30000000000000004.
+  return Array.from({ length: Math.max(0, length) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+function ticksBetween(from: number, to: number, count: number): readonly number[] {
+  return to > from ? multiples(stepBetween(from, to, count), from, to) : [from];
 }
 
 /** Three digits, without zeros at the end; powers of ten where there would be many zeros. */

@@ -8,6 +8,7 @@ import { storedInputs } from '../engine/imageInput.js';
 import { checkCount, checkImages } from '../engine/inputs.js';
 import type { Network } from '../engine/network.js';
 import { type OptimizerSettings, withChanges } from '../engine/optimizer.js';
+import type { Program } from '../engine/program.js';
 import { checkRate } from '../engine/rates.js';
 import { ArgumentError, DivergenceError, InputError } from '../errors.js';
 import { elements, formatShape, sameShape } from '../ops/define.js';
@@ -48,12 +49,15 @@ export interface PretrainingEvent {
 
 /**
  * Pre-trains the convolutions of a network, first to last, as autoencoders with tied weights (see `autoencoder`), without labels. The
- * layers before the one in training are as pre-training has left them, without dropout, and stored images are treated as in `forward`. A
- * layer's parameters are written to the network when its last step is done: whoever leaves or aborts keeps the layers that
- * were finished, and the others as they were. Nothing else of the network changes; no step may train it meanwhile.
+ * layers before the one in training are as pre-training has left them, without dropout, and stored images are treated as in `forward`.
+ *
+ * What a layer has learned is written to the network after its last step, times the factor that gives its output the root mean square
+ * that it had before: the features are new, and of the size that a recipe's rates and the next layers' first weights were chosen for.
+ * Whoever leaves or aborts keeps the layers that were finished, and the others as they were. Nothing else of the network changes; no
+ * step may train it meanwhile.
  *
  * @throws ArgumentError for options that cannot be, or a convolution without weights of its own; InputError for images that do not suit
- * the network; DivergenceError naming the layer and the step when a loss is not finite
+ * the network; DivergenceError naming the layer and the step when a number is not finite
  */
 export async function* pretrain(
   engine: Engine,
@@ -70,26 +74,18 @@ export async function* pretrain(
   checkData(network, data, batch);
   const forward = forwardGraph(network.model, batch, data instanceof Float32Array ? undefined : network.input);
   for (const convolution of convolutionsOf(forward, layers)) {
-    const { graph, ...layer } = autoencoder(forward, convolution, { optimizer, noise });
+    const cut = autoencoder(forward, convolution, { optimizer, noise });
     const own = new Set(network.parameters.map(({ name }) => name));
-    // A store of its own: the network's would keep the decoder and the optimizer's state among its parameters and states.
+    // Variables of its own: the network's store would keep the decoder and the optimizer's state among its parameters and states.
     const weights = { get: (name: string) => (own.has(name) ? network.read(name) : undefined) };
-    const program = await engine.compile(graph, { weights });
+    const program = await engine.compile(cut.graph, { weights });
+    const layer = new Layer(convolution.name, cut, program, { rate, seed, noise, signal });
     try {
-      let step = 0;
       for await (const images of imagesOf(network, data, { batch, seed, signal })) {
-        step++;
-        const inputs = { ...images, ...stepInputs(layer, { rate, step, seed, noise }) };
-        const { outputs } = await program.run(inputs, { signal });
-        const loss = outputs.loss[0];
-        expectFinite(outputs.loss, 'loss', convolution.name, step);
-        if (step === steps) {
-          const learned = await Promise.all(layer.trained.map((name) => program.variables.read(name)));
-          for (const [i, name] of layer.trained.entries()) expectFinite(learned[i], name, convolution.name, step);
-          for (const [i, name] of layer.trained.entries()) await network.write(name, learned[i]);
-        }
-        yield { layer: convolution.name, step, steps, loss };
-        if (step === steps) break;
+        const loss = await layer.train(images);
+        if (layer.step === steps) await layer.keep(network);
+        yield { layer: convolution.name, step: layer.step, steps, loss };
+        if (layer.step === steps) break;
       }
     } finally {
       await program.close();
@@ -97,10 +93,81 @@ export async function* pretrain(
   }
 }
 
-function expectFinite(data: Float32Array, what: string, layer: string, step: number): void {
-  if (isFiniteArray(data)) return;
-  const message = `pre-training of '${layer}' has diverged: ${what} is not finite after step ${step}; try a lower learning rate`;
-  throw new DivergenceError(message, step, layer);
+interface Settings {
+  readonly rate: number;
+  readonly seed: number;
+  readonly noise: number;
+  readonly signal?: AbortSignal;
+}
+
+type Inputs = Readonly<Record<string, TypedArray>>;
+
+/** A convolution in training. */
+class Layer {
+  step = 0;
+  /** The first batch, and the size of what the untrained layer made of it. */
+  private first: { readonly images: Inputs; readonly size: number } | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly cut: Autoencoder,
+    private readonly program: Program,
+    private readonly settings: Settings,
+  ) {}
+
+  /** One step; returns the loss of before its update. */
+  async train(images: Inputs): Promise<number> {
+    this.step++;
+    const { signal } = this.settings;
+    const fetch = this.first ? ['loss'] : ['loss', 'code'];
+    const { outputs } = await this.program.run({ ...images, ...this.inputs(this.step) }, { fetch, signal });
+    this.expectFinite(outputs.loss, 'loss');
+    if (!this.first) {
+      const copies = Object.entries(images).map(([name, data]) => [name, data.slice()]);
+      this.first = { images: Object.fromEntries(copies), size: rootMeanSquare(outputs.code) };
+    }
+    return outputs.loss[0];
+  }
+
+  /** Gives the network what was learned, in the size that the layer's output had. */
+  async keep(network: Network): Promise<void> {
+    const { cut, program, first } = this;
+    if (!first) return;
+    const learned = new Map<string, Float32Array>();
+    for (const name of cut.trained) learned.set(name, await program.variables.read(name));
+    // The figures of a step are those of before its update, and what it updates is not read any more.
+    const { outputs } = await program.run({ ...first.images, ...this.inputs(1) }, { fetch: ['code'] });
+    const factor = first.size / rootMeanSquare(outputs.code);
+    for (const [name, data] of learned) {
+      this.expectFinite(data, name);
+      // A layer that began or ended with nothing but zeros has no size to be kept.
+      learned.set(name, Number.isFinite(factor) && factor > 0 ? data.map((value) => factor * value) : data);
+    }
+    for (const [name, data] of learned) await network.write(name, data);
+  }
+
+  private inputs(step: number): Inputs {
+    const { rate, noise, seed } = this.settings;
+    return {
+      [lossSeed]: Float32Array.of(1),
+      learningRate: Float32Array.of(rate),
+      ...(this.cut.countsSteps ? { step: Float32Array.of(step) } : {}),
+      ...(noise > 0 ? { random: Int32Array.from([...split64(seed), ...split64(step)]) } : {}),
+    };
+  }
+
+  private expectFinite(data: Float32Array, what: string): void {
+    if (isFiniteArray(data)) return;
+    const { name, step } = this;
+    const message = `pre-training of '${name}' has diverged: ${what} is not finite after step ${step}; try a lower learning rate`;
+    throw new DivergenceError(message, step, name);
+  }
+}
+
+function rootMeanSquare(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] ** 2;
+  return Math.sqrt(sum / values.length);
 }
 
 /** @throws InputError or ArgumentError */
@@ -127,7 +194,7 @@ async function* imagesOf(
   network: Network,
   data: Dataset | Float32Array,
   { batch, seed, signal }: { readonly batch: number; readonly seed: number; readonly signal?: AbortSignal },
-): AsyncGenerator<Record<string, TypedArray>> {
+): AsyncGenerator<Inputs> {
   const size = elements(network.model.inputShape);
   const meanImage = network.input?.meanImage;
   for (let epoch = 0; ; epoch++) {
@@ -145,16 +212,4 @@ async function* imagesOf(
       yield { images };
     }
   }
-}
-
-function stepInputs(
-  { countsSteps }: Pick<Autoencoder, 'countsSteps'>,
-  { rate, step, seed, noise }: { rate: number; step: number; seed: number; noise: number },
-): Record<string, TypedArray> {
-  return {
-    [lossSeed]: Float32Array.of(1),
-    learningRate: Float32Array.of(rate),
-    ...(countsSteps ? { step: Float32Array.of(step) } : {}),
-    ...(noise > 0 ? { random: Int32Array.from([...split64(seed), ...split64(step)]) } : {}),
-  };
 }

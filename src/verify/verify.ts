@@ -7,6 +7,7 @@ import { ArgumentError, TandemError } from '../errors.js';
 import type { Judged } from '../ops/define.js';
 import type { Case } from './case.js';
 import { bluntness, type Deviation, deviation, disagreement, identical } from './compare.js';
+import { inOrder } from './inOrder.js';
 import { selectCases } from './tables.js';
 import { type Check, trace } from './trace.js';
 
@@ -81,13 +82,19 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const cases = selectCases(options);
   const results: VerifyResult[] = [];
   const summary = { cases: cases.length, passed: 0, failed: 0, skipped: 0, checks: 0 };
-  for (const [done, one] of cases.entries()) {
-    options.onCase?.(done, cases.length, one);
+  let started = 0;
+  const verifyCase = async (one: Case): Promise<readonly VerifyResult[]> => {
+    options.onCase?.(started++, cases.length, one);
     const found: VerifyResult[] = [];
     for (const check of trace(one)) {
       signal?.throwIfAborted();
       found.push(...(await verifyCheck(check, options)));
     }
+    return found;
+  };
+  // While an adapter computes some cases others are judged, and kernels of others compiled; a large case has the memory to itself.
+  const beside = backends.some(({ backend }) => backend.info.adapter);
+  for await (const found of inOrder(cases, verifyCase, ({ quick }) => (beside && quick ? casesAtOnce : 1))) {
     for (const result of found) options.onResult?.(result);
     results.push(...found);
     if (found.length === 0) summary.skipped++;
@@ -100,6 +107,9 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   }
   return { summary, results };
 }
+
+/** Small cases that are checked at a time, of backends that compute beside the calling thread. */
+const casesAtOnce = 4;
 
 /** What one backend gave for a node, by algorithm, and how it is judged. */
 interface Answers {
@@ -251,9 +261,12 @@ async function answerOf(backend: Backend, check: Check, algorithm: string): Prom
     const forced = algorithm === defaultAlgorithm ? {} : { algorithms: { [graph.nodes[0].name]: algorithm } };
     executable = await backend.compile(graph, storages, forced);
     const poison = check.arrays.map((array) => poisoned(array, backend.info));
-    await runOnce(executable, storages, ids, poison);
-    const first = await runOnce(executable, storages, ids, check.arrays);
-    const second = await runOnce(executable, storages, ids, check.arrays);
+    const runs: Promise<Answer>[] = [];
+    for (const arrays of [poison, check.arrays, check.arrays]) {
+      const { finished } = await begin(executable, storages, ids, arrays);
+      runs.push(finished);
+    }
+    const [, first, second] = await Promise.all(runs);
     const changed = first.outputs.findIndex((output, i) => !identical(output, second.outputs[i]));
     const fault =
       changed < 0 ? second.fault : `output ${changed} of a second run on the same input differs from the first`;
@@ -270,13 +283,16 @@ function poisoned(array: TypedArray, info: BackendInfo): TypedArray {
   return new Float32Array(array.length).fill(info.nonFinite ? Number.NaN : 1e30);
 }
 
-/** Writes variables, runs, and returns the outputs in order. Updated variables must hold their output at the end. */
-async function runOnce(
+/**
+ * Writes variables and runs, on a device that computes beside this thread without waiting for the outputs. Updated variables must hold
+ * their output at the end.
+ */
+async function begin(
   executable: Executable,
   storages: ReadonlyMap<number, Storage>,
   ids: readonly number[],
   arrays: readonly TypedArray[],
-): Promise<Answer> {
+): Promise<{ readonly finished: Promise<Answer> }> {
   const { graph } = executable;
   const inputs: Record<string, TypedArray> = {};
   for (const [i, id] of ids.entries()) {
@@ -284,20 +300,30 @@ async function runOnce(
     if (storage) await storage.write(arrays[i]);
     else inputs[graph.values[id].name] = arrays[i];
   }
-  const result = await executable.run(inputs);
-  const names = [...graph.outputs.keys()];
-  const outputs = names.map((name) => result.outputs[name]);
-  for (const [variable, id] of graph.updates) {
-    const output = names.findIndex((name) => graph.outputs.get(name) === id);
-    const content = await storages.get(variable)?.read();
-    if (!content || !identical(content, outputs[output])) {
-      return {
-        outputs,
-        fault: `variable '${graph.values[variable].name}' does not hold output ${output} after the run`,
-      };
+  const started = await (executable.start?.(inputs) ?? executable.run(inputs));
+  // Asked for now, before another run can change them.
+  const held = [...graph.updates.keys()].map((variable) => storages.get(variable)?.read());
+  const answer = async (): Promise<Answer> => {
+    const [result, contents] = await Promise.all([
+      'finished' in started ? started.finished : started,
+      Promise.all(held),
+    ]);
+    const names = [...graph.outputs.keys()];
+    const outputs = names.map((name) => result.outputs[name]);
+    for (const [i, [variable, id]] of [...graph.updates].entries()) {
+      const output = names.findIndex((name) => graph.outputs.get(name) === id);
+      const content = contents[i];
+      if (!content || !identical(content, outputs[output])) {
+        const { name } = graph.values[variable];
+        return { outputs, fault: `variable '${name}' does not hold output ${output} after the run` };
+      }
     }
-  }
-  return { outputs };
+    return { outputs };
+  };
+  const finished = answer();
+  // Whoever awaits it hears of the error; until then it is not unheard of.
+  finished.catch(() => undefined);
+  return { finished };
 }
 
 /** An error that the backend throws is a failed check, not the end of the run. */

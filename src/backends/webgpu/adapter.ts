@@ -76,26 +76,47 @@ export function isSoftware(info: GPUAdapterInfo): boolean {
   );
 }
 
-/** Milliseconds between two polls of a software adapter. */
-const pause = 0.2;
+/** Milliseconds from one poll of a software adapter to the next, at first and when nothing comes. */
+const shortPause = 0.1;
+const longPause = 0.8;
 
 /**
- * Awaits what a device computes. In Node, Dawn polls for it without a pause; beside a software adapter that takes a core from the work that is
- * waited for, so the thread rests between polls.
+ * Waits for a software adapter. In Node, Dawn polls for results without a pause; that takes a core from the work that is waited for, so the
+ * thread rests between polls, as long as it waits for nothing but work.
  */
-export async function restful<T>(promise: Promise<T>): Promise<T> {
-  if (!globalThis.process?.versions?.node) return promise;
-  const never = new Int32Array(new SharedArrayBuffer(4));
-  let settled = false;
-  const rest = (): void => {
-    if (settled) return;
-    Atomics.wait(never, 0, 0, pause);
-    setImmediate(rest);
-  };
-  setImmediate(rest);
-  try {
-    return await promise;
-  } finally {
-    settled = true;
+export class Rests {
+  private readonly never = new Int32Array(new SharedArrayBuffer(4));
+  private working = 0;
+  private answering = 0;
+  private pause = shortPause;
+
+  /** Waits for work of the device. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    if (this.working++ === 0) setImmediate(this.rest);
+    try {
+      return await work;
+    } finally {
+      this.working--;
+      this.pause = shortPause;
+    }
   }
+
+  /** Waits for what comes with the next poll. */
+  async notDuring<T>(answer: Promise<T>): Promise<T> {
+    this.answering++;
+    try {
+      return await answer;
+    } finally {
+      this.answering--;
+    }
+  }
+
+  private readonly rest = (): void => {
+    if (this.working === 0) return;
+    if (this.answering === 0) {
+      Atomics.wait(this.never, 0, 0, this.pause);
+      this.pause = Math.min(longPause, this.pause * 1.5);
+    }
+    setImmediate(this.rest);
+  };
 }

@@ -1,17 +1,21 @@
 /** What storages and executables of one engine share: the device, its pipelines, one queue, and what went wrong. */
 import { BackendError, DeviceLostError } from '../../errors.js';
-import { bufferUsage, isSoftware, restful } from './adapter.js';
+import { bufferUsage, isSoftware, Rests } from './adapter.js';
 import { kernelFiles } from './generated/kernels.js';
-import type { Limits } from './lower/program.js';
+import { type Feature, kernelFeatures, type Limits } from './lower/program.js';
 import { type Constants, preprocess } from './source.js';
 
 export class GpuDevice {
   readonly limits: Limits;
-  private readonly software: boolean;
+  /** Optional features that kernels use here. */
+  readonly features: readonly Feature[];
+  /** On a software adapter in Node. */
+  private readonly rests: Rests | undefined;
   /** By kernel and constants; and by WGSL without its comments, which several of those may share. */
   private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
   private readonly pipelinesOf = new Map<string, Promise<GPUComputePipeline>>();
   private queue: Promise<unknown> = Promise.resolve();
+  private readonly besides = new Set<Promise<unknown>>();
   private closed = false;
   /** Set when the device is gone. */
   private lost: string | undefined;
@@ -28,7 +32,8 @@ export class GpuDevice {
     private readonly owned: boolean,
   ) {
     this.limits = limits;
-    this.software = isSoftware(gpu.adapterInfo);
+    this.features = kernelFeatures.filter((feature) => gpu.features.has(feature));
+    if (isSoftware(gpu.adapterInfo) && globalThis.process?.versions?.node) this.rests = new Rests();
     gpu.lost.then(({ reason, message }) => {
       this.lost = message || reason || 'no reason given';
     });
@@ -125,7 +130,7 @@ export class GpuDevice {
   }
 
   private rested<T>(promise: Promise<T>): Promise<T> {
-    return this.software ? restful(promise) : promise;
+    return this.rests?.during(promise) ?? promise;
   }
 
   private async typed<T>(promise: Promise<T>, what: string): Promise<T> {
@@ -155,7 +160,7 @@ export class GpuDevice {
     } finally {
       errors = Promise.all([gpu.popErrorScope(), gpu.popErrorScope()]);
     }
-    const [validation, memory] = await this.typed(errors, what);
+    const [validation, memory] = await this.typed(this.rests?.notDuring(errors) ?? errors, what);
     this.expectAlive();
     if (memory) throw new BackendError(`${what}: out of device memory: ${memory.message}`);
     if (validation) throw new BackendError(`${what}: ${validation.message}`);
@@ -173,6 +178,19 @@ export class GpuDevice {
     return result;
   }
 
+  /** Does what need not wait for its turn; closing waits for it. */
+  beside<T>(job: () => Promise<T>): Promise<T> {
+    if (this.closed) return Promise.reject(new BackendError('the engine is closed'));
+    const result = job();
+    const settled = result
+      .catch(() => undefined)
+      .then(() => {
+        this.besides.delete(settled);
+      });
+    this.besides.add(settled);
+    return result;
+  }
+
   /** @throws DeviceLostError when the device is gone, BackendError for an error that came while nobody waited */
   expectAlive(): void {
     if (this.lost !== undefined) throw new DeviceLostError(`the WebGPU device was lost: ${this.lost}`);
@@ -184,7 +202,7 @@ export class GpuDevice {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    await this.queue;
+    await Promise.all([this.queue, ...this.besides]);
     this.pipelines.clear();
     this.pipelinesOf.clear();
     this.gpu.removeEventListener('uncapturederror', this.note);

@@ -56,7 +56,7 @@ export class GpuExecutable implements Executable {
     private readonly variables: ReadonlyMap<number, Storage>,
     algorithms: Readonly<Record<string, string>> | undefined,
   ) {
-    this.lowered = lower(graph, { limits: device.limits, algorithms });
+    this.lowered = lower(graph, { limits: device.limits, features: device.features, algorithms });
     this.pools = makePools(
       this.lowered,
       [...graph.outputs.values()].map((id) => this.bufferOf(id)),
@@ -73,7 +73,9 @@ export class GpuExecutable implements Executable {
   ): Promise<GpuExecutable> {
     const made = new GpuExecutable(device, graph, variables, algorithms);
     try {
-      await made.record();
+      // Kernels are compiled while other programs run.
+      await device.beside(() => made.pipelines([...made.lowered.preparation, ...made.lowered.dispatches]));
+      await device.exclusively(() => made.record());
       return made;
     } catch (error) {
       made.free();
@@ -149,6 +151,13 @@ export class GpuExecutable implements Executable {
     this.dispatches = await this.recordAll(lowered.dispatches, 'steps');
   }
 
+  private pipelines(dispatches: readonly Dispatch[]): Promise<GPUComputePipeline[]> {
+    const made = dispatches.map(({ kernel, constants, node }) =>
+      this.device.pipeline(kernel, constants, `node '${node.name}' (${node.op.name})`),
+    );
+    return Promise.all(made);
+  }
+
   private async own(buffer: Promise<GPUBuffer>): Promise<GPUBuffer> {
     this.owned.push(await buffer);
     return buffer;
@@ -158,11 +167,7 @@ export class GpuExecutable implements Executable {
     const { device } = this;
     if (dispatches.length === 0) return [];
     const parameters = await this.parameters(dispatches, what);
-    const pipelines = await Promise.all(
-      dispatches.map(({ kernel, constants, node }) =>
-        device.pipeline(kernel, constants, `node '${node.name}' (${node.op.name})`),
-      ),
-    );
+    const pipelines = await this.pipelines(dispatches);
     // One after another: a variable that several dispatches bind is made by the first of them.
     const located: Awaited<ReturnType<typeof this.locate>>[][] = [];
     for (const { bindings } of dispatches) {

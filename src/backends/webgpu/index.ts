@@ -6,8 +6,9 @@ import type { Backend, BackendInfo, CompileOptions, Executable, Storage } from '
 import { findAdapter, isSoftware, nameOf } from './adapter.js';
 import { GpuDevice } from './device.js';
 import { GpuExecutable } from './executable.js';
+import { kernelsVersion } from './generated/kernels.js';
 import { algorithmNames } from './lower/lower.js';
-import { defaultLimits, type Limits } from './lower/program.js';
+import { defaultLimits, kernelFeatures, type Limits } from './lower/program.js';
 import { GpuStorage } from './storage.js';
 
 export interface WebGpuOptions {
@@ -28,8 +29,8 @@ export interface WebGpuOptions {
  */
 const accuracy = { divide: 5, sqrt: 9, exp: 40, log: 16, pow: 64, tanh: 64 } as const;
 
-/** Features that kernels use where they are to be had. */
-const usefulFeatures = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
+/** Features that are used where they are to be had. */
+const usefulFeatures = [...kernelFeatures, 'timestamp-query'] as const;
 
 /** @throws BackendError when there is no WebGPU or no adapter here, or only a software adapter where hardware is asked for */
 export async function openWebGpuBackend(options: WebGpuOptions = {}): Promise<Backend> {
@@ -47,7 +48,14 @@ export async function openWebGpuBackend(options: WebGpuOptions = {}): Promise<Ba
     memoryLimit: Number.MAX_SAFE_INTEGER,
     accuracy,
     nonFinite: false,
-    adapter: { name, software, features: [...features].sort(), limits: { ...limits } },
+    adapter: {
+      name,
+      software,
+      features: [...features].sort(),
+      used: usefulFeatures.filter((feature) => gpu.features.has(feature)),
+      kernels: kernelsVersion,
+      limits: { ...limits },
+    },
     ...(options.choice !== undefined && { choice: options.choice }),
   };
   return new WebGpuBackend(info, new GpuDevice(gpu, limits, device === undefined));
@@ -92,11 +100,11 @@ class WebGpuBackend implements Backend {
   }
 
   algorithms(graph: Graph, node: Node): readonly string[] {
-    return algorithmNames(graph, node, this.device.limits);
+    return algorithmNames(graph, node, this.device.limits, this.device.features);
   }
 
   compile(graph: Graph, variables: ReadonlyMap<number, Storage>, options: CompileOptions = {}): Promise<Executable> {
-    return this.device.exclusively(() => GpuExecutable.make(this.device, graph, variables, options.algorithms));
+    return GpuExecutable.make(this.device, graph, variables, options.algorithms);
   }
 
   close(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Gradients of a convolution's weight and bias: sums over the whole batch, in slices that a second pass adds up. */
 import { type Conv2dGeometry, type Conv2dWeightGradientAttributes, conv2dGeometry } from '../../../ops/conv2d.js';
 import { elements } from '../../../ops/define.js';
-import { type BufferIndex, float, grid, type LowerContext } from './program.js';
+import { type BufferIndex, float, grid, type LowerContext, type LowerRule } from './program.js';
 import { sumSlices } from './sumSlices.js';
 import { chooseTiling, mostSlices, tileConstants } from './tiles.js';
 
@@ -92,19 +92,22 @@ export function sumOverPositions(context: LowerContext, x: BufferIndex, g: Conv2
   if (slices > 1) context.preparation(sumSlices(context, target, slices, weightBytes / 4));
 }
 
-export function lowerConv2dBiasGradient(context: LowerContext): void {
-  const [batch, channels, ...size] = context.shape(context.node.inputs[0]);
-  const plane = elements(size);
-  const target = batch === 1 ? context.output(0) : context.temporary('sums of planes', batch * channels * 4);
-  context.step({
-    kernel: 'conv2dBiasGradient',
-    units: batch,
-    bindings: [
-      { buffer: context.input(0), access: 'read', unitBytes: channels * plane * 4 },
-      { buffer: target, access: 'write', unitBytes: channels * 4 },
-    ],
-    params: (count) => [count * channels, plane],
-    workgroups: (count) => grid(count * channels, context.limits),
-  });
-  if (batch > 1) context.preparation(sumSlices(context, target, batch, channels));
+export function lowerConv2dBiasGradient(subgroups: boolean): LowerRule {
+  return (context) => {
+    const [batch, channels, ...size] = context.shape(context.node.inputs[0]);
+    const plane = elements(size);
+    const target = batch === 1 ? context.output(0) : context.temporary('sums of planes', batch * channels * 4);
+    context.step({
+      kernel: 'conv2dBiasGradient',
+      constants: { SUBGROUPS: subgroups },
+      units: batch,
+      bindings: [
+        { buffer: context.input(0), access: 'read', unitBytes: channels * plane * 4 },
+        { buffer: target, access: 'write', unitBytes: channels * 4 },
+      ],
+      params: (count) => [count * channels, plane],
+      workgroups: (count) => grid(count * channels, context.limits),
+    });
+    if (batch > 1) context.preparation(sumSlices(context, target, batch, channels));
+  };
 }

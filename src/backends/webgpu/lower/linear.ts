@@ -3,7 +3,7 @@ import { elements } from '../../../ops/define.js';
 import type { LinearAttributes } from '../../../ops/linear.js';
 import { stepBySgd } from './optimizers.js';
 import { multiply } from './product.js';
-import { grid, type LowerContext, leastValue } from './program.js';
+import { grid, type LowerContext, type LowerRule, leastValue } from './program.js';
 import { type Affine, affineBindings, affineConstants, sumSlices } from './sumSlices.js';
 import { busyWorkgroups } from './tiles.js';
 
@@ -51,22 +51,24 @@ export function lowerLinear(context: LowerContext): void {
   });
 }
 
-export function lowerLinearVectors(context: LowerContext): void {
-  const { images, depth, features, elementBytes, affine } = layer(context);
-  const { constants, pieces: count } = pieces(images, depth);
-  context.step({
-    kernel: 'linearVectors',
-    constants: { ...constants, INT16: elementBytes === 2, ...affineConstants(affine) },
-    units: features,
-    bindings: [
-      { buffer: context.input(0), access: 'read', unitBytes: 0 },
-      { buffer: context.input(1), access: 'read', unitBytes: depth * elementBytes },
-      { buffer: context.output(0), access: 'write', unitBytes: 0 },
-      ...affineBindings(affine),
-    ],
-    params: (rows, first) => [rows, first, count, images, features, leastValue(affine.relu)],
-    workgroups: (rows) => grid(Math.ceil(rows / 4), context.limits),
-  });
+export function lowerLinearVectors(subgroups: boolean): LowerRule {
+  return (context) => {
+    const { images, depth, features, elementBytes, affine } = layer(context);
+    const { constants, pieces: count } = pieces(images, depth);
+    context.step({
+      kernel: 'linearVectors',
+      constants: { ...constants, INT16: elementBytes === 2, ...affineConstants(affine), SUBGROUPS: subgroups },
+      units: features,
+      bindings: [
+        { buffer: context.input(0), access: 'read', unitBytes: 0 },
+        { buffer: context.input(1), access: 'read', unitBytes: depth * elementBytes },
+        { buffer: context.output(0), access: 'write', unitBytes: 0 },
+        ...affineBindings(affine),
+      ],
+      params: (rows, first) => [rows, first, count, images, features, leastValue(affine.relu)],
+      workgroups: (rows) => grid(Math.ceil(rows / 4), context.limits),
+    });
+  };
 }
 
 export function lowerLinearDataGradient(context: LowerContext): void {

@@ -14,6 +14,9 @@ import {
   workgroupSize,
 } from './program.js';
 
+/** A rule that adds up across the adapter's subgroups, or by a tree. */
+type Reduction = (subgroups: boolean) => LowerRule;
+
 /** Invocations for a row: a power of two, with four elements or so for each. */
 function lanesOf(classes: number): number {
   return Math.min(workgroupSize, Math.max(32, 2 ** Math.ceil(Math.log2(classes / 4))));
@@ -56,10 +59,16 @@ function rowStep(
 }
 
 /** The mean of `count` numbers into the output, from sums of some of them. */
-function meanStep(context: LowerContext, partial: BufferIndex, partials: number, count: number): void {
+function meanStep(
+  context: LowerContext,
+  partial: BufferIndex,
+  partials: number,
+  count: number,
+  subgroups: boolean,
+): void {
   context.preparation({
     kernel: 'mean',
-    constants: { LANES: workgroupSize },
+    constants: { LANES: workgroupSize, SUBGROUPS: subgroups },
     units: 1,
     bindings: [
       { buffer: partial, access: 'read', unitBytes: 0 },
@@ -71,29 +80,30 @@ function meanStep(context: LowerContext, partial: BufferIndex, partials: number,
 }
 
 /** Softmax, its logarithm, and their gradients. */
-export function lowerSoftmax(kernel: 'softmax' | 'logSoftmax', gradient: boolean): LowerRule {
-  return (context) => {
+export function lowerSoftmax(kernel: 'softmax' | 'logSoftmax', gradient: boolean): Reduction {
+  return (subgroups) => (context) => {
     const [, classes] = context.shape(context.node.outputs[0]);
-    context.step(rowStep(context, kernel, 0, context.output(0), classes * 4, { GRADIENT: gradient }));
+    const constants = { GRADIENT: gradient, SUBGROUPS: subgroups };
+    context.step(rowStep(context, kernel, 0, context.output(0), classes * 4, constants));
   };
 }
 
-export function lowerCrossEntropy(context: LowerContext): void {
+export const lowerCrossEntropy: Reduction = (subgroups) => (context) => {
   const { inputs } = context.node;
   const [rows] = context.shape(inputs[0]);
   const terms = context.temporary('terms', rows * 4);
-  const probabilities = hasProbabilities(typeOf(context, inputs[1]));
-  context.step(rowStep(context, 'crossEntropy', 0, terms, 4, { PROBABILITIES: probabilities }));
-  meanStep(context, terms, rows, rows);
-}
+  const constants = { PROBABILITIES: hasProbabilities(typeOf(context, inputs[1])), SUBGROUPS: subgroups };
+  context.step(rowStep(context, 'crossEntropy', 0, terms, 4, constants));
+  meanStep(context, terms, rows, rows, subgroups);
+};
 
 /** For the logits, or with `target` for the probabilities. */
-export function lowerCrossEntropyGradient(target: boolean): LowerRule {
-  return (context) => {
+export function lowerCrossEntropyGradient(target: boolean): Reduction {
+  return (subgroups) => (context) => {
     const { inputs } = context.node;
     const [rows, classes] = context.shape(inputs[1]);
     const probabilities = !target && hasProbabilities(typeOf(context, inputs[2]));
-    const constants = { TARGET: target, PROBABILITIES: probabilities };
+    const constants = { TARGET: target, PROBABILITIES: probabilities, SUBGROUPS: subgroups };
     context.step(rowStep(context, 'crossEntropyGradient', 1, context.output(0), classes * 4, constants, [float(rows)]));
   };
 }
@@ -105,14 +115,14 @@ function typeOf(context: LowerContext, id: number) {
 /** Elements that a workgroup adds up: kernels/meanSquaredError.wgsl. */
 const blockElements = 4 * workgroupSize;
 
-export function lowerMeanSquaredError(context: LowerContext): void {
+export const lowerMeanSquaredError: Reduction = (subgroups) => (context) => {
   const { node, limits } = context;
   const count = elements(context.shape(node.inputs[0]));
   const blocks = Math.ceil(count / blockElements);
   const partial = context.temporary('partial', blocks * 4);
   context.step({
     kernel: 'meanSquaredError',
-    constants: { GRADIENT: false, LANES: workgroupSize },
+    constants: { GRADIENT: false, LANES: workgroupSize, SUBGROUPS: subgroups },
     units: blocks,
     bindings: [
       { buffer: context.input(0), access: 'read', unitBytes: blockElements * 4 },
@@ -122,8 +132,8 @@ export function lowerMeanSquaredError(context: LowerContext): void {
     params: (units, first) => [units, Math.min(count - first * blockElements, units * blockElements)],
     workgroups: (units) => grid(units, limits),
   });
-  meanStep(context, partial, blocks, count);
-}
+  meanStep(context, partial, blocks, count, subgroups);
+};
 
 export function lowerMeanSquaredErrorGradient(context: LowerContext): void {
   const count = elements(context.shape(context.node.outputs[0]));

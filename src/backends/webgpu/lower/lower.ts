@@ -1,20 +1,27 @@
-/** Lowering for WebGPU: graph in, dispatches over buffers out. Pure: shapes, limits and forced algorithms are all that it knows. */
+/** Lowering for WebGPU: graph in, dispatches over buffers out. Pure: shapes, limits, features and forced algorithms are all that it knows. */
 import { BackendError, GraphError } from '../../../errors.js';
 import type { Graph, Node } from '../../../graph/graph.js';
 import { bytesOf } from '../../../ops/define.js';
 import { cut } from './cut.js';
-import type { Buffer, BufferIndex, Dispatch, Limits, LowerContext, Lowered, Step } from './program.js';
+import type { Buffer, BufferIndex, Dispatch, Feature, Limits, LowerContext, Lowered, Step } from './program.js';
 import { type Algorithm, legalAlgorithms } from './rules.js';
 
 export interface LowerOptions {
   readonly limits: Limits;
+  /** Optional features that kernels may use; none by default. */
+  readonly features?: readonly Feature[];
   /** Node name or op name → algorithm. */
   readonly algorithms?: Readonly<Record<string, string>>;
 }
 
 /** Names of the legal algorithms of a node, the default first. */
-export function algorithmNames(graph: Graph, node: Node, limits: Limits): readonly string[] {
-  return node.op.alias ? ['alias'] : legalAlgorithms(graph, node, limits).map(({ name }) => name);
+export function algorithmNames(
+  graph: Graph,
+  node: Node,
+  limits: Limits,
+  features: readonly Feature[] = [],
+): readonly string[] {
+  return node.op.alias ? ['alias'] : legalAlgorithms(graph, node, limits, features).map(({ name }) => name);
 }
 
 export function lower(graph: Graph, options: LowerOptions): Lowered {
@@ -84,8 +91,8 @@ class Lowering {
   }
 
   private algorithm(node: Node): Algorithm {
-    const { limits, algorithms } = this.options;
-    const legal = legalAlgorithms(this.graph, node, limits);
+    const { limits, features = [], algorithms } = this.options;
+    const legal = legalAlgorithms(this.graph, node, limits, features);
     if (legal.length === 0) {
       throw new BackendError(`the webgpu backend has no kernel for op ${node.op.name} (node '${node.name}')`);
     }
@@ -100,7 +107,7 @@ class Lowering {
 
   private lowerNode(node: Node): void {
     const { graph } = this;
-    const { limits } = this.options;
+    const { limits, features = [] } = this.options;
     const algorithm = this.algorithm(node);
     const emit = (to: Dispatch[], step: Step, main: boolean): void => {
       to.push(...cut(step, this.buffers, limits, { node, algorithm: algorithm.name, main }));
@@ -111,6 +118,7 @@ class Lowering {
     const context: LowerContext = {
       node,
       limits,
+      features,
       shape: (id) => graph.values[id].shape,
       dtype: (id) => graph.values[id].dtype,
       input: (index) => buffer(node.inputs[index]),

@@ -70,6 +70,10 @@ export interface Limits {
   readonly maxComputeWorkgroupStorageSize: number;
 }
 
+/** Optional features that kernels can use. */
+export type Feature = 'subgroups';
+export const kernelFeatures: readonly Feature[] = ['subgroups'];
+
 /** Limits that every WebGPU device has. */
 export const defaultLimits: Limits = {
   maxBufferSize: 2 ** 28,
@@ -108,6 +112,8 @@ export interface Step {
 export interface LowerContext {
   readonly node: Node;
   readonly limits: Limits;
+  /** Those that the device has. */
+  readonly features: readonly Feature[];
   shape(value: number): readonly number[];
   dtype(value: number): DType;
   /** Buffers of the node's inputs and outputs, by position. */

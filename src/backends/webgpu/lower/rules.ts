@@ -37,10 +37,10 @@ import { lowerMatMul } from './matMul.js';
 import { lowerAccumulate, lowerAdam, lowerSgd } from './optimizers.js';
 import { lowerConcat, lowerSplit, lowerSplitGradient } from './pieces.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
-import type { Limits, LowerContext, LowerRule } from './program.js';
+import type { Feature, Limits, LowerContext, LowerRule } from './program.js';
 import { lowerWinograd, winogradApplies, winogradPreferred } from './winograd.js';
 
-export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'limits'>;
+export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'limits' | 'features'>;
 
 /** One algorithm of an op: its name in plans and reports, and what it emits. */
 export interface Algorithm {
@@ -50,6 +50,19 @@ export interface Algorithm {
   readonly applies?: (shapes: Shapes) => boolean;
   /** Whether the shapes are such that it goes before the others; by default the first of the list does. */
   readonly preferred?: (shapes: Shapes) => boolean;
+}
+
+/** A reduction: across the adapter's subgroups where there are such, and by a tree in workgroup memory. */
+function reductions(
+  name: string,
+  lower: (subgroups: boolean) => LowerRule,
+  applies: (shapes: Shapes) => boolean = () => true,
+): readonly Algorithm[] {
+  const withSubgroups = (shapes: Shapes): boolean => shapes.features.includes('subgroups') && applies(shapes);
+  return [
+    { name: `${name}Subgroups`, lower: lower(true), applies: withSubgroups },
+    { name, lower: lower(false), applies },
+  ];
 }
 
 /** All algorithms of each op. */
@@ -68,15 +81,12 @@ export const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
     { name: 'implicitGemm', lower: lowerConv2dWeightGradient },
     { name: 'im2col', lower: lowerIm2colWeightGradient, applies: im2colApplies },
   ],
-  conv2dBiasGradient: [{ name: 'tree', lower: lowerConv2dBiasGradient }],
+  conv2dBiasGradient: reductions('tree', lowerConv2dBiasGradient),
   convTranspose2d: [
     { name: 'implicitGemm', lower: lowerConvTranspose2d },
     { name: 'im2col', lower: lowerCol2im, applies: im2colApplies },
   ],
-  linear: [
-    { name: 'gemv', lower: lowerLinearVectors, applies: fewImages },
-    { name: 'gemm', lower: lowerLinear },
-  ],
+  linear: [...reductions('gemv', lowerLinearVectors, fewImages), { name: 'gemm', lower: lowerLinear }],
   linearDataGradient: [
     { name: 'gemv', lower: lowerLinearDataGradientVectors, applies: fewImages },
     { name: 'gemm', lower: lowerLinearDataGradient },
@@ -122,23 +132,28 @@ export const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   concat: [{ name: 'copy', lower: lowerConcat }],
   split: [{ name: 'copy', lower: lowerSplit }],
   splitGradient: [{ name: 'copy', lower: lowerSplitGradient }],
-  softmax: [{ name: 'rows', lower: lowerSoftmax('softmax', false) }],
-  softmaxGradient: [{ name: 'rows', lower: lowerSoftmax('softmax', true) }],
-  logSoftmax: [{ name: 'rows', lower: lowerSoftmax('logSoftmax', false) }],
-  logSoftmaxGradient: [{ name: 'rows', lower: lowerSoftmax('logSoftmax', true) }],
-  crossEntropy: [{ name: 'rows', lower: lowerCrossEntropy }],
-  crossEntropyGradient: [{ name: 'rows', lower: lowerCrossEntropyGradient(false) }],
-  crossEntropyTargetGradient: [{ name: 'rows', lower: lowerCrossEntropyGradient(true) }],
-  meanSquaredError: [{ name: 'tree', lower: lowerMeanSquaredError }],
+  softmax: reductions('rows', lowerSoftmax('softmax', false)),
+  softmaxGradient: reductions('rows', lowerSoftmax('softmax', true)),
+  logSoftmax: reductions('rows', lowerSoftmax('logSoftmax', false)),
+  logSoftmaxGradient: reductions('rows', lowerSoftmax('logSoftmax', true)),
+  crossEntropy: reductions('rows', lowerCrossEntropy),
+  crossEntropyGradient: reductions('rows', lowerCrossEntropyGradient(false)),
+  crossEntropyTargetGradient: reductions('rows', lowerCrossEntropyGradient(true)),
+  meanSquaredError: reductions('tree', lowerMeanSquaredError),
   meanSquaredErrorGradient: [{ name: 'vectors', lower: lowerMeanSquaredErrorGradient }],
   accumulate: [{ name: 'vectors', lower: lowerAccumulate }],
   sgd: [{ name: 'fused', lower: lowerSgd }],
   adam: [{ name: 'fused', lower: lowerAdam }],
 };
 
-/** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes and limits alone decide. */
-export function legalAlgorithms(graph: Graph, node: Node, limits: Limits): readonly Algorithm[] {
-  const shapes: Shapes = { node, limits, shape: (id) => graph.values[id].shape };
+/** Legal algorithms of a node, the default first; none for an op that has no kernel. Shapes, limits and features alone decide. */
+export function legalAlgorithms(
+  graph: Graph,
+  node: Node,
+  limits: Limits,
+  features: readonly Feature[],
+): readonly Algorithm[] {
+  const shapes: Shapes = { node, limits, features, shape: (id) => graph.values[id].shape };
   const legal = (algorithms[node.op.name] ?? []).filter(({ applies }) => applies?.(shapes) ?? true);
   const preferred = legal.find((algorithm) => algorithm.preferred?.(shapes));
   return preferred ? [preferred, ...legal.filter((algorithm) => algorithm !== preferred)] : legal;
