@@ -51,6 +51,7 @@ export function trainCommand(): Command {
     .description('train a network: with no options a small one, on drawn shapes and textures, in a minute or two')
     .option('--model <name>', 'a preset; cifar10-quick by default, or that of --weights or of the checkpoint')
     .option('--option <name=value>', "an option of the preset, such as 'width=0.5'; may be repeated", modelOption)
+    .option('--input-scale <factor>', "factor on pixels (0 to 255) less their mean, instead of the preset's", number(0))
     .option(
       '--data <source>',
       "a folder of class folders of images, with MNIST's files or with CIFAR-10's binary release; or 'synthetic' (the default)",
