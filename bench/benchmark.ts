@@ -1,19 +1,20 @@
 /** The whole benchmark: opens everybody, checks that they agree, samples them mode by mode, and writes down what came out. */
-import { availableParallelism } from 'node:os';
 import type { BackendName, SimdLevel } from '../src/backends/open.js';
 import type { Model } from '../src/models/model.js';
 import { agreementBound, lossyBound, relativeDifference } from './agreement.js';
 import { checkNames } from './algorithms.js';
 import { ModelFiles } from './files.js';
-import { type Implementation, MissingPeer, type Mode, type Peer } from './implementation.js';
+import type { Implementation, Mode, Peer } from './implementation.js';
 import { measureImport } from './importTime.js';
 import { layerTiming } from './layers.js';
 import { corePeak, describeMachine, load } from './machine.js';
-import { measurePeakRss } from './memory.js';
+import { measurePeaks } from './memory.js';
 import { measureOpenings, type Opening } from './opening.js';
+import { isOwn, type Own, type OwnNetwork, type Site } from './own.js';
+import { PeerFailure, PeerGroup } from './peerGroup.js';
 import type { Agreement, ColdStart, Ratio, Report, Result, Subject } from './report.js';
 import { medianRatio, type Sampled, type SamplerOptions, sample } from './sampler.js';
-import { type OwnSetting, Tandem, TandemNetwork } from './tandem.js';
+import { type OwnSetting, TandemNetwork, type TandemSetting } from './tandem.js';
 import { flopsOf, type Workload, workloadOf } from './workload.js';
 
 /** Time for the rounds of all modes at one batch size; warm-up, opening and memory come on top. */
@@ -47,6 +48,8 @@ export interface BenchmarkOptions {
   /** [M, C, H, W], preprocessed; noise by default. */
   readonly images?: Float32Array;
   readonly sampling?: SamplerOptions;
+  /** Where our own side computes, if not in this process. */
+  readonly site?: Site;
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
@@ -61,16 +64,17 @@ interface Measured {
 }
 
 /** Our own networks that have the same number of threads. */
-type Team = readonly TandemNetwork[];
+type Team = readonly OwnNetwork[];
 
 export async function runBenchmark(options: BenchmarkOptions): Promise<Report> {
   checkNames(options.model, options.algorithms ?? {});
-  const networks: TandemNetwork[] = [];
+  const networks: OwnNetwork[] = [];
   let files: ModelFiles | undefined;
   try {
     const teams: Team[] = [];
     for (const threads of options.threads ?? [undefined]) teams.push(await openTeam(options, threads, networks));
     files = await ModelFiles.create(options.model, (name) => networks[0].read(name));
+    options.site?.use(files);
     const benchmark = new Benchmark(options, files);
     for (const batch of options.batches) {
       for (const team of teams) await benchmark.measure(batch, team);
@@ -86,11 +90,12 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Report> {
 
 /** Opens a team, adding its networks to all those that are to be closed. */
 async function openTeam(
-  { model, backends, simd, linearWeights, algorithms, tune, batches, onProgress }: BenchmarkOptions,
+  { model, backends, simd, linearWeights, algorithms, tune, batches, site, onProgress }: BenchmarkOptions,
   threads: number | undefined,
-  networks: TandemNetwork[],
+  networks: OwnNetwork[],
 ): Promise<Team> {
-  const team: TandemNetwork[] = [];
+  const open = (setting: TandemSetting) => (site ?? TandemNetwork).open(setting);
+  const team: OwnNetwork[] = [];
   const ways: readonly OwnSetting['linearWeights'][] = linearWeights === 'int16' ? ['float32', 'int16'] : ['float32'];
   const settings = backends.flatMap((backend) =>
     (simd ?? [undefined]).flatMap((level) =>
@@ -101,7 +106,7 @@ async function openTeam(
     onProgress?.(0, 1, `opening ${setting.backend}`);
     // The first of a backend draws the weights, as they are where a network is opened alone.
     const drawn = networks.find((other) => other.setting.backend === setting.backend);
-    const network = await TandemNetwork.open({
+    const network = await open({
       model,
       ...setting,
       // The first backend chooses the number of threads when the caller did not, and everybody gets the same.
@@ -124,33 +129,37 @@ class Benchmark {
   private readonly agreement: Agreement[] = [];
   private readonly coldStart: ColdStart[] = [];
   private readonly openings: Opening[] = [];
-  /** Names of the peers that could be opened; of the others, why not. */
-  private readonly present = new Set<string>();
-  private readonly missing = new Map<string, string>();
+  private readonly peers: PeerGroup;
 
   constructor(
     private readonly options: BenchmarkOptions,
     private readonly files: ModelFiles,
-  ) {}
+  ) {
+    this.peers = new PeerGroup({ ...options, files });
+  }
 
   async measure(batch: number, team: Team): Promise<void> {
     const { model, images, modes } = this.options;
     const workload = workloadOf(model, batch, images);
-    const own = team.map((network) => network.at(workload));
-    if (this.coldStart.length === 0) await this.startCold(team, workload);
-    const peers = await this.openPeers(workload, own);
+    const own = await Promise.all(team.map((network) => network.at(workload)));
+    // In a page most of it is the browser's start.
+    if (this.coldStart.length === 0 && !this.options.site) await this.startCold(team, workload);
+    const onAdapter = own.map((ours) => ours.onAdapter ?? false);
+    const peers = await this.peers.open(workload, own[0].threads, onAdapter);
     const everyone: readonly Implementation[] = [...own, ...peers];
     try {
       await this.compareLogits(everyone, batch);
       for (const mode of modes) {
-        const taking = everyone.filter((implementation) => implementation.modes.includes(mode));
-        const peaksBefore = await this.corePeaks(own, taking);
-        const measured = await this.sample(taking, mode, workload);
+        const able = everyone.filter((implementation) => implementation.modes.includes(mode));
+        const peaksBefore = await this.corePeaks(own, able);
+        const measured = await this.sampleAble(able, mode, workload);
+        const taking = measured.map(({ implementation }) => implementation);
         const profiles = await this.profiles(measured, mode);
         const peaksAfter = await this.corePeaks(own, taking);
         const memory = await this.peakMemory(taking, mode, batch);
         for (const [i, each] of measured.entries()) {
-          const result = this.resultOf(each, peaksBefore[i], peaksAfter[i]);
+          const before = peaksBefore[able.indexOf(each.implementation)];
+          const result = this.resultOf(each, before, peaksAfter[i]);
           const { threads } = each.implementation;
           const peak = result.corePeaksGflops && Math.max(...result.corePeaksGflops);
           const layers = profiles[i]?.map((profile) => layerTiming(profile, threads, peak));
@@ -169,7 +178,8 @@ class Benchmark {
     const { model, images, modes } = this.options;
     if (teams.length < 2) return;
     const workload = workloadOf(model, batch, images);
-    const own = teams.map(([network]) => network.at(workload)).sort((a, b) => a.threads - b.threads);
+    const own = await Promise.all(teams.map(([network]) => network.at(workload)));
+    own.sort((a, b) => a.threads - b.threads);
     for (const mode of modes) {
       const [fewest, ...more] = await this.sample(own, mode, workload);
       for (const each of more) this.scaling.push(ratioOf(fewest, each));
@@ -177,13 +187,13 @@ class Benchmark {
     }
   }
 
-  async report(networks: readonly TandemNetwork[]): Promise<Report> {
+  async report(networks: readonly OwnNetwork[]): Promise<Report> {
     const peaks = this.results.flatMap(({ corePeaksGflops = [] }) => corePeaksGflops);
     if (peaks.length === 0) peaks.push(await corePeak(networks[0].info));
     return {
       machine: describeMachine(
         networks.map(({ info }) => info),
-        { peakGflopsPerCore: Math.max(...peaks), loadBefore: this.loadBefore },
+        { peakGflopsPerCore: Math.max(...peaks), loadBefore: this.loadBefore, browser: this.options.site?.browser },
       ),
       algorithms: this.options.algorithms ?? {},
       results: this.results,
@@ -198,7 +208,7 @@ class Benchmark {
           implementation: `tandem (${backend})`,
           reason,
         })),
-        ...[...this.missing].map(([implementation, reason]) => ({ implementation, reason })),
+        ...this.peers.report(),
       ],
     };
   }
@@ -212,7 +222,7 @@ class Benchmark {
       const { backend } = setting;
       if (team.findIndex((other) => other.setting.backend === backend) < i) continue;
       const start = performance.now();
-      await network.at(workload).run('forward', 0);
+      await (await network.at(workload)).run('forward', 0);
       const firstRunMs = performance.now() - start;
       const totalMs = importMs + opening.engineMs + opening.networkMs + firstRunMs;
       this.coldStart.push({ backend, batch, importMs, ...opening, firstRunMs, totalMs });
@@ -222,7 +232,7 @@ class Benchmark {
   /** Ours next to that of a peer that opens a file as we do, where there is one. */
   async measureOpenings(batch: number, [first]: Team): Promise<void> {
     const { onProgress } = this.options;
-    if (!this.present.has(openingPeer)) return;
+    if (!this.peers.present.has(openingPeer)) return;
     const names = [openingPeer];
     const { threads } = first.info;
     const onRound = (done: number, total: number) => onProgress?.(done, total, 'opening files of weights');
@@ -230,39 +240,15 @@ class Benchmark {
     this.openings.push(...(await measureOpenings({ files: this.files, own, peers: names, threads, batch, onRound })));
   }
 
-  /** All at once: most of it is waiting for files and for other processes. */
-  private async openPeers(workload: Workload, own: readonly Tandem[]): Promise<Implementation[]> {
-    const [{ threads }] = own;
-    const beside = ({ onAdapter = false }: Peer) => own.some((ours) => ours.onAdapter === onAdapter);
-    const { model, onProgress } = this.options;
-    const { batch } = workload;
-    const candidates = this.options.peers.filter((peer) => beside(peer) && !this.missing.has(peer.name));
-    if (candidates.length > 0)
-      onProgress?.(0, 1, `batch ${batch}: opening ${candidates.map(({ name }) => name).join(', ')}`);
-    const openings = await Promise.allSettled(
-      candidates.map((peer) => peer.open({ model, batch, threads, workload, files: this.files })),
-    );
-    const opened = openings.flatMap((opening) => (opening.status === 'fulfilled' ? [opening.value] : []));
-    for (const [i, opening] of openings.entries()) {
-      if (opening.status === 'fulfilled') {
-        this.present.add(candidates[i].name);
-        continue;
-      }
-      if (opening.reason instanceof MissingPeer) {
-        this.missing.set(candidates[i].name, opening.reason.message);
-      } else {
-        for (const peer of opened) await peer.close();
-        throw opening.reason;
-      }
-    }
-    return opened;
-  }
-
   private async compareLogits([first, ...others]: readonly Implementation[], batch: number): Promise<void> {
     if (others.length === 0) return;
     const expected = await first.logits(0);
     for (const other of others) {
-      const difference = relativeDifference(await other.logits(0), expected);
+      const logits = isOwn(other)
+        ? await other.logits(0)
+        : await this.peers.attempt(other, `logits at batch ${batch}`, () => other.logits(0));
+      if (!logits) continue;
+      const difference = relativeDifference(logits, expected);
       const bound = other.lossy ? lossyBound : agreementBound;
       this.agreement.push({
         of: other.name,
@@ -279,6 +265,19 @@ class Benchmark {
     }
   }
 
+  /** Samples everybody; a peer that fails (for want of memory, for one) is left out, and the report says what it said. */
+  private async sampleAble(able: readonly Implementation[], mode: Mode, workload: Workload): Promise<Measured[]> {
+    for (let taking = able; ; ) {
+      try {
+        return await this.sample(taking, mode, workload);
+      } catch (error) {
+        if (!(error instanceof PeerFailure)) throw error;
+        this.peers.failed(error.peer, `${mode} at batch ${workload.batch}`, error.cause);
+        taking = taking.filter((each) => each !== error.peer);
+      }
+    }
+  }
+
   private async sample(
     taking: readonly Implementation[],
     mode: Mode,
@@ -289,7 +288,12 @@ class Benchmark {
     onProgress?.(0, 1, `${what}, warming up`);
     const contenders = taking.map((implementation) => ({
       name: implementation.name,
-      run: (call: number) => implementation.run(mode, call % inputs.length),
+      run: async (call: number) => {
+        const running = implementation.run(mode, call % inputs.length);
+        return isOwn(implementation)
+          ? running
+          : running.catch((error: unknown) => Promise.reject(new PeerFailure(implementation, error)));
+      },
     }));
     const series = await sample(contenders, {
       budgetMs: samplingBudgetMs / modes.length,
@@ -313,31 +317,40 @@ class Benchmark {
 
   /** Layer by layer, of those that are ours. */
   private async profiles(measured: readonly Measured[], mode: Mode) {
-    const profiles: (Awaited<ReturnType<Tandem['layers']>> | undefined)[] = [];
+    const profiles: (Awaited<ReturnType<Own['layers']>> | undefined)[] = [];
     for (const { implementation, sampled } of measured) {
-      const wanted = this.options.layers && implementation instanceof Tandem;
+      const wanted = this.options.layers && isOwn(implementation);
       profiles.push(wanted ? await implementation.layers(mode, sampled.medianMs) : undefined);
     }
     return profiles;
   }
 
   /** The peak of one core for each of those that take part: by our own instructions, and for peers by those of our first. */
-  private async corePeaks(own: readonly Tandem[], taking: readonly Implementation[]): Promise<(number | undefined)[]> {
+  private async corePeaks(own: readonly Own[], taking: readonly Implementation[]): Promise<(number | undefined)[]> {
     const peaks = new Map<string, number>();
     const onCores = own.filter(({ onAdapter }) => !onAdapter);
     for (const { info } of onCores) if (!peaks.has(info.simd)) peaks.set(info.simd, await corePeak(info));
     return taking.map((each) => {
       if (each.onAdapter || onCores.length === 0) return undefined;
-      return peaks.get((each instanceof Tandem ? each : onCores[0]).info.simd);
+      return peaks.get((isOwn(each) ? each : onCores[0]).info.simd);
     });
+  }
+
+  /** In 10⁶ bytes, where it was asked for. */
+  private async peakMemory(taking: readonly Implementation[], mode: Mode, batch: number) {
+    const { memoryModes, onProgress } = this.options;
+    if (!memoryModes.includes(mode)) return taking.map(() => undefined);
+    onProgress?.(0, 1, `batch ${batch}: memory`);
+    return measurePeaks(taking, { files: this.files, mode, batch });
   }
 
   private compare(measured: readonly Measured[]): void {
     const [first, ...others] = measured;
     for (const other of others) this.ratios.push(ratioOf(other, first));
-    const isOwn = ({ implementation }: Measured) => implementation instanceof Tandem;
-    for (const ours of measured.filter(isOwn)) {
-      for (const peer of measured) if (!isOwn(peer)) this.comparisons.push(ratioOf(ours, peer));
+    const ours = measured.filter(({ implementation }) => isOwn(implementation));
+    const theirs = measured.filter(({ implementation }) => !isOwn(implementation));
+    for (const own of ours) {
+      for (const peer of theirs) this.comparisons.push(ratioOf(own, peer));
     }
   }
 
@@ -346,12 +359,16 @@ class Benchmark {
     const { mode, batch } = subject;
     // 'backward' is a part of a run: nothing can be submitted behind it.
     if (!implementation.onAdapter || mode === 'backward') return {};
-    const gpuMs = await implementation.deviceMs?.(mode, sampled.medianMs);
-    if (!implementation.inFlight) return { gpuMs };
-    const { least, most, budgetMs } = flights;
+    const attempt = <T>(what: string, work: () => Promise<T> | undefined): Promise<T | undefined> =>
+      isOwn(implementation)
+        ? Promise.resolve(work())
+        : this.peers.attempt(implementation, `${what} of ${mode} at batch ${batch}`, async () => work());
+    const gpuMs = await attempt('GPU time', () => implementation.deviceMs?.(mode, sampled.medianMs));
+    const { least, most } = flights;
+    const budgetMs = this.options.sampling?.budgetMs ?? flights.budgetMs;
     const runs = Math.max(least, Math.min(most, Math.floor(budgetMs / sampled.medianMs)));
-    const ms = await implementation.inFlight(mode, runs);
-    return { gpuMs, inFlight: { runs, ms, imagesPerSecond: (batch / ms) * 1000 } };
+    const ms = await attempt('runs in flight', () => implementation.inFlight?.(mode, runs));
+    return { gpuMs, ...(ms !== undefined && { inFlight: { runs, ms, imagesPerSecond: (batch / ms) * 1000 } }) };
   }
 
   private resultOf(
@@ -378,39 +395,6 @@ class Benchmark {
           percentOfPeak: (gflops / (threads * Math.max(before, after))) * 100,
         }),
     };
-  }
-
-  /** In 10⁶ bytes, by implementation; as many processes at once as there are cores. */
-  private async peakMemory(
-    taking: readonly Implementation[],
-    mode: Mode,
-    batch: number,
-  ): Promise<(number | undefined)[]> {
-    const { model, memoryModes, onProgress } = this.options;
-    const peaks: (number | undefined)[] = taking.map(() => undefined);
-    if (!memoryModes.includes(mode)) return peaks;
-    onProgress?.(0, 1, `batch ${batch}: memory`);
-    await this.files.safetensors();
-    const waiting = [...taking.entries()];
-    const work = async () => {
-      for (let next = waiting.shift(); next; next = waiting.shift()) {
-        const [i, each] = next;
-        // What a peer takes of an adapter's memory does not show in the process.
-        if (each.onAdapter && !(each instanceof Tandem)) continue;
-        const task = {
-          implementation: each.name,
-          model: { name: model.name, options: model.options },
-          own: each instanceof Tandem ? each.setting : undefined,
-          threads: each.threads,
-          batch,
-          mode,
-          folder: this.files.folder,
-        };
-        peaks[i] = (await measurePeakRss(task)) / 1e6;
-      }
-    };
-    await Promise.all(Array.from({ length: availableParallelism() }, work));
-    return peaks;
   }
 }
 

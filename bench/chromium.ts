@@ -15,26 +15,36 @@ const fonts = `<?xml version="1.0"?>
 <fontconfig><dir prefix="relative">fonts</dir><cachedir prefix="xdg">fontconfig</cachedir></fontconfig>
 `;
 
-/** WebGPU on SwiftShader, with threads of the browser's own process instead of a process for graphics. */
-const softwareAdapter = [
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--enable-features=Vulkan',
-  '--use-angle=swiftshader',
-  '--in-process-gpu',
-  // As in Node: kernels write workgroup memory before they read it, and filling it is most of what compiling costs on SwiftShader.
-  '--enable-dawn-features=disable_workgroup_init',
-];
+/** As in Node: kernels write workgroup memory before they read it, and filling it is most of what compiling costs on SwiftShader. */
+const webGpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--enable-dawn-features=disable_workgroup_init'];
+
+/** Switches of Chromium for WebGPU on the adapters that it can compute on. */
+const adapters = {
+  hardware: [...webGpu, '--use-angle=vulkan', '--ignore-gpu-blocklist'],
+  // With threads of the browser's own process instead of a process for graphics.
+  software: [...webGpu, '--use-webgpu-adapter=swiftshader', '--use-angle=swiftshader', '--in-process-gpu'],
+} as const;
+
+export interface ChromiumOptions {
+  /** 'software', which is SwiftShader, by default. */
+  readonly adapter?: keyof typeof adapters;
+  /** Whether timestamps of WebGPU come as they are, not in steps of 0.1 ms. */
+  readonly fineClock?: boolean;
+}
 
 /** @throws BackendError that says what is missing when Chromium cannot start */
-export async function launchChromium(): Promise<Browser> {
+export async function launchChromium({ adapter = 'software', fineClock }: ChromiumOptions = {}): Promise<Browser> {
   const folder = unpack('chromium', archives, { 'fonts.conf': fonts });
   const libraries = [join(folder, 'lib'), folder].join(':');
   try {
     const { chromium } = await import('playwright-core');
     return await chromium.launch({
       executablePath: join(folder, 'chromium'),
-      args: [...softwareAdapter, '--no-sandbox'],
+      args: [
+        ...adapters[adapter],
+        ...(fineClock ? ['--disable-dawn-features=timestamp_quantization'] : []),
+        '--no-sandbox',
+      ],
       env: { ...process.env, LD_LIBRARY_PATH: libraries, FONTCONFIG_PATH: folder },
     });
   } catch (error) {

@@ -1,4 +1,5 @@
-/** The report as one page that needs nothing else: no script, no font, no file beside it. */
+/** The report as one page that needs nothing else. */
+import { escapeHtml, htmlPage, htmlTable } from '../src/html.js';
 import type { Report } from './report.js';
 import { machineLine, mainTables, notes, type Table, tablesOfLayers } from './tables.js';
 
@@ -18,43 +19,24 @@ td.bars { width: 30%; text-align: left; }
 `;
 
 export function reportPage(report: Report): string {
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>tandem bench</title>
-<style>${style}</style>
-<h1>tandem bench</h1>
-<p>${escapeText(machineLine(report.machine))}</p>
-${mainTables(report)
-  .map((table) => section('h3', table))
-  .join('\n')}
-${notes(report)
-  .map((note) => `<p>${escapeText(note)}</p>`)
-  .join('\n')}
-${tablesOfLayers(report)
-  .map((table) => section('h2', table, layerBar(table)))
-  .join('\n')}
-</html>
-`;
+  const body = [
+    '<h1>tandem bench</h1>',
+    `<p>${escapeHtml(machineLine(report.machine))}</p>`,
+    ...mainTables(report).map((table) => section('h3', table)),
+    ...notes(report).map((note) => `<p>${escapeHtml(note)}</p>`),
+    ...tablesOfLayers(report).map((table) => section('h2', table, layerBar(table))),
+  ];
+  return htmlPage('tandem bench', style, body.join('\n'));
 }
 
 /** @param bar HTML of a last cell of each row */
 function section(
   heading: string,
-  { title, columns, rows, totals = [] }: Table,
+  { title, columns, rows, totals }: Table,
   bar?: (row: readonly string[]) => string,
-) {
-  const side = columns.map(({ align }) => (align === 'left' ? ' class="left"' : ''));
-  const cells = (texts: readonly string[]) => texts.map((text, i) => `<td${side[i]}>${escapeText(text)}</td>`).join('');
-  const head = columns.map((column, i) => `<th${side[i]}>${escapeText(column.title)}</th>`).join('');
-  const lines = [
-    `<tr>${head}${bar ? '<th></th>' : ''}</tr>`,
-    ...rows.map((row) => `<tr>${cells(row)}${bar ? `<td class="bars">${bar(row)}</td>` : ''}</tr>`),
-    ...totals.map((row) => `<tr class="total">${cells(row)}</tr>`),
-  ];
-  const titled = title === undefined ? '' : `<${heading}>${escapeText(title)}</${heading}>\n`;
-  return `${titled}<table>\n${lines.join('\n')}\n</table>`;
+): string {
+  const titled = title === undefined ? '' : `<${heading}>${escapeHtml(title)}</${heading}>\n`;
+  return `${titled}${htmlTable(columns, rows, totals, bar)}`;
 }
 
 /** A bar as long as a layer takes, in the colour of its phase. */
@@ -63,8 +45,4 @@ function layerBar({ columns, rows }: Table): (row: readonly string[]) => string 
   const longest = Math.max(...rows.map((row) => Number(row[ms])));
   return (row) =>
     `<span class="bar ${row[phase]}" style="width:${((Number(row[ms]) / longest) * 100).toFixed(2)}%"></span>`;
-}
-
-function escapeText(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -3,7 +3,7 @@ import type { BackendInfo } from '../src/backends/backend.js';
 import { measurePeak } from '../src/backends/wasm/peak.js';
 import type { Machine } from './report.js';
 
-type Measured = Pick<Machine, 'peakGflopsPerCore' | 'loadBefore'>;
+type Measured = Pick<Machine, 'peakGflopsPerCore' | 'loadBefore' | 'browser'>;
 
 /** What the figures were measured on. */
 export function describeMachine(backends: readonly BackendInfo[], measured: Measured): Machine {

@@ -9,6 +9,8 @@ export interface Machine {
   /** Cores that this process may use. */
   readonly cores: number;
   readonly node: string;
+  /** In which our own side and the peers computed, if not in Node. */
+  readonly browser?: string;
   /** Our backends in one line each, with SIMD level and threads. */
   readonly backends: readonly string[];
   /** Of a GPU backend. */

@@ -15,8 +15,8 @@ export interface Table {
 const left = (title: string): Column => ({ title, align: 'left' });
 const right = (title: string): Column => ({ title, align: 'right' });
 
-export function machineLine({ cpu, cores, node, backends, peakGflopsPerCore, loadBefore }: Machine): string {
-  const machine = `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, node ${node}`;
+export function machineLine({ cpu, cores, node, browser, backends, peakGflopsPerCore, loadBefore }: Machine): string {
+  const machine = `${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${browser ?? `node ${node}`}`;
   return `${machine}; ${backends.join('; ')}; peak ${peakGflopsPerCore.toFixed(1)} GFLOP/s a core; load before ${loadBefore.toFixed(1)}`;
 }
 

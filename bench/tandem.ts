@@ -10,7 +10,8 @@ import type { Program } from '../src/engine/program.js';
 import type { NetworkOptions } from '../src/engine/types.js';
 import type { WeightSource } from '../src/engine/weights.js';
 import type { Model } from '../src/models/model.js';
-import { type Implementation, type Mode, modes } from './implementation.js';
+import { type Mode, modes } from './implementation.js';
+import type { Own, OwnNetwork } from './own.js';
 import type { Workload } from './workload.js';
 
 /** In which of its ways our own side computes. */
@@ -46,7 +47,7 @@ export interface OpeningTimes {
 const layerRepeats = { budgetMs: 1500, least: 3, most: 15 };
 
 /** One engine with one network, for all batch sizes. */
-export class TandemNetwork {
+export class TandemNetwork implements OwnNetwork {
   private constructor(
     readonly model: Model,
     private readonly engine: Engine,
@@ -98,7 +99,7 @@ export class TandemNetwork {
 }
 
 /** The network at one batch size. */
-export class Tandem implements Implementation {
+export class Tandem implements Own {
   readonly name = 'tandem';
   private readonly into: Readonly<Record<'logits' | 'probabilities', Float32Array>>;
   private gradients: Program | undefined;

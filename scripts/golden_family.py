@@ -201,7 +201,7 @@ PRESETS = {
         "rule": "paper",
         "multipliers": BIAS_TWICE,
     },
-    "caffenet": {**IMAGENET, "rate": 2**-12, "net": alexnet(CAFFE, 2, pool_norm, pool_norm), "rule": "caffe", "multipliers": BIAS_TWICE},
+    "caffenet": {**IMAGENET, "rate": 2**-15, "net": alexnet(CAFFE, 2, pool_norm, pool_norm), "rule": "caffe", "multipliers": BIAS_TWICE},
     "alexnet-one-tower": {**IMAGENET, "net": alexnet(CAFFE, 1, pool_norm, pool_norm), "rule": "caffe", "multipliers": BIAS_TWICE},
     "alexnet-single": {
         **IMAGENET,

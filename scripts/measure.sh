@@ -11,7 +11,7 @@ bench() {
   node dist/src/cli/main.js bench --markdown "docs/measured/$name.md" "$@"
 }
 
-bench peers --batch 1,16 --peers --threads 1,2 --simd auto,plain --mode forward,step --memory --no-layers "$@"
+bench peers --batch 1,16 --peers --threads 1,2 --simd auto,plain --linear-weights int16 --mode forward,step --memory --no-layers "$@"
 bench layers --batch 1,16 --mode forward,step "$@"
 bench direct --batch 16 --mode forward,step --algorithm conv2d=im2col --algorithm conv2dDataGradient=im2col \
   --algorithm conv2dWeightGradient=im2col "$@"

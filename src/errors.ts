@@ -34,3 +34,19 @@ export class BackendError extends TandemError {
 export class DeviceLostError extends BackendError {
   override name = 'DeviceLostError';
 }
+
+/** Training whose numbers are no longer finite. What it had learned before is in its last checkpoint; its network is of no use. */
+export class DivergenceError extends TandemError {
+  override name = 'DivergenceError';
+
+  constructor(
+    message: string,
+    /** Of the training step, counted from 1, in which the first number went bad. */
+    readonly step: number,
+    /** The layer where; 'loss' when every layer was fine. */
+    readonly layer: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

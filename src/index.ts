@@ -14,12 +14,25 @@ export type {
 } from './backends/backend.js';
 export { type BackendName, type BackendOptions, openBackend, type SimdLevel } from './backends/open.js';
 export type { TuneOptions } from './backends/tune.js';
-export { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
+export { inferenceAttributes, tenCrops, trainingAttributes } from './data/augmentation.js';
+export { type BitmapOptions, type ClassedImage, classedFiles, openBitmaps } from './data/bitmap.js';
+export { type DataSplits, type Dataset, memoryDataset, split, subset } from './data/dataset.js';
 export { type Pixels, type Resizing, readImage } from './data/image.js';
+export { type ImageStatistics, imageInput } from './data/imageInput.js';
+export { type BatchOptions, batches, batchesPerEpoch, epochOrder, type ImageBatch } from './data/loader.js';
+export { loadStored } from './data/loadStored.js';
+export { type OpenDataOptions, openData } from './data/openData.js';
+export { encodePng } from './data/png.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
+export { centreCrops, type ResizedCrop } from './data/resizedCrop.js';
+export { channelMeans, meanImage, principalComponents } from './data/statistics.js';
+export { type StoredAs, storedAs, storedShape } from './data/stored.js';
+export { openSynthetic, type SyntheticOptions } from './data/synthetic.js';
+export { type ColourNoise, colourOffsets } from './engine/colourNoise.js';
 export type { NetworkDefinition } from './engine/definition.js';
 export type { Engine, ProgramOptions } from './engine/engine.js';
 export { gradientsGraph, inferenceGraph, lossGraph, stepGraph } from './engine/graphs.js';
+export type { ImageInput } from './engine/imageInput.js';
 export type { Network } from './engine/network.js';
 export type { AdamSettings, OptimizerSettings, SgdSettings } from './engine/optimizer.js';
 export type { ParameterStore } from './engine/parameters.js';
@@ -32,7 +45,10 @@ export type {
   Frozen,
   GradientsOptions,
   GradientsResult,
+  Images,
+  LearningRate,
   NetworkOptions,
+  PlanOptions,
   ProfileOptions,
   Step,
   StepOptions,
@@ -40,7 +56,7 @@ export type {
 } from './engine/types.js';
 export type { WeightArrays, WeightSource, WeightTensors } from './engine/weights.js';
 export * from './errors.js';
-export { loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
+export { type LoadOptions, loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
 export {
   openSafetensors,
@@ -58,10 +74,10 @@ export { optimize, withOutputs } from './graph/passes.js';
 export { quantiseLinear } from './graph/quantise.js';
 export { type CaffeAlexnetOptions, caffeAlexnet } from './models/caffeAlexnet.js';
 export type { FamilyOptions } from './models/family.js';
+export { replaceHead } from './models/head.js';
 export type {
   Augmentation,
   Built,
-  ColourNoise,
   Model,
   Preprocessing,
   Recipe,
@@ -70,12 +86,39 @@ export type {
   ScheduleOverride,
 } from './models/model.js';
 export { preset, presets } from './models/presets.js';
+export { type NamedRecipe, recipeFor, recipes } from './models/recipes.js';
 export { rateFactor } from './models/schedule.js';
 export type { AugmentAttributes } from './ops/augment.js';
 export { type Attributes, type Cost, type DType, defineOp, type Op, type TensorType } from './ops/define.js';
 export { findOp, ops } from './ops/registry.js';
 export type { Plan, PlanBuffer, PlanStep } from './plan/plan.js';
-
+export { type ChartOptions, chartFile, type Series } from './train/chart.js';
+export { type Checkpoint, type CheckpointState, readCheckpoint } from './train/checkpoint.js';
+export { type ClassifyOptions, classify, type Guess } from './train/classify.js';
+export { type EvaluateOptions, type Evaluation, evaluate, type Mistake } from './train/evaluate.js';
+export type {
+  BestFigure,
+  CheckpointEvent,
+  DropEvent,
+  EndEvent,
+  StepEvent,
+  TrainingEvent,
+  ValidationEvent,
+} from './train/events.js';
+export {
+  type ImageMap,
+  type Occlusion,
+  type OcclusionOptions,
+  occlusion,
+  saliency,
+  seenWindow,
+  type Window,
+} from './train/explain.js';
+export { type FirstFilters, firstFilters } from './train/filters.js';
+export { type PretrainingEvent, type PretrainOptions, pretrain } from './train/pretrain.js';
+export { type TrainingReportInput, trainingReport } from './train/report.js';
+export { type Run, runFacts } from './train/runFacts.js';
+export { Trainer, type TrainerOptions } from './train/trainer.js';
 export type { Contestant, VerifyOptions, VerifyReport, VerifyResult } from './verify/verify.js';
 
 // What follows is loaded on first use: every module takes its time, and an import should take none.

@@ -2,9 +2,10 @@
 import t from 'tap';
 import { Heap } from '../src/backends/wasm/heap.js';
 import { openWasmBackend } from '../src/backends/wasm/index.js';
-import { colourOffsets, inferenceAttributes, tenCrops, trainingAttributes } from '../src/data/augmentation.js';
+import { inferenceAttributes, tenCrops, trainingAttributes } from '../src/data/augmentation.js';
 import type { Pixels } from '../src/data/image.js';
 import { preprocessImage } from '../src/data/preprocess.js';
+import { colourOffsets } from '../src/engine/colourNoise.js';
 import { GraphError, InputError } from '../src/errors.js';
 import { differentiate, type Engine, type Graph, GraphBuilder, openEngine, type Preprocessing } from '../src/index.js';
 import { imagenetColourNoise } from '../src/models/augmentation.js';

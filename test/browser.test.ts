@@ -184,6 +184,44 @@ t.test('the page trains and measures on each way of computing', async (t) => {
   t.equal(report.ratios.length, 2);
 });
 
+t.test('the page of a training run is made in a page, fits a phone and asks for nothing', async (t) => {
+  const made = await openPage(isolated.url);
+  const html = await made.evaluate<string>(`(async () => {
+    const { trainingReport } = await import('/dist/lib/index.js');
+    const events = Array.from({ length: 600 }, (_, i) => (
+      { kind: 'step', epoch: 1, step: i + 1, loss: 1000 / (i + 1), top1: i / 600, top5: 1, lr: 0.01, imagesPerSecond: 100 + i % 7 }
+    ));
+    const weights = Float32Array.from({ length: 4 * 3 * 25 }, (_, i) => Math.sin(i));
+    const filters = { name: 'conv1.weight', shape: [4, 3, 5, 5], weights, channels: 'RGB' };
+    const classes = Array.from({ length: 12 }, (_, i) => 'a class with a long name ' + i);
+    const confusion = new Int32Array(144).map((_, i) => i % 5);
+    const figures = { images: 12, loss: 1, top1: 0.5, top5: 1, perClass: [], mistakes: [] };
+    return trainingReport({ events, facts: { model: 'x' }, filters, evaluation: { ...figures, classes, confusion } });
+  })()`);
+  await made.close();
+  const shown = await (
+    await browser.newContext({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' })
+  ).newPage();
+  const asked: string[] = [];
+  shown.on('request', (request) => asked.push(request.url().slice(0, 40)));
+  await shown.setContent(html);
+  const seen = await shown.evaluate(() => ({
+    wide: document.documentElement.scrollWidth - window.innerWidth,
+    sizes: [...document.images].map((image) => [image.complete, image.naturalWidth, image.naturalHeight]),
+    curves: [...document.querySelectorAll('svg polyline')].map((line) => line.getBoundingClientRect().width > 200),
+    colour: getComputedStyle(document.body).backgroundColor,
+  }));
+  t.ok(seen.wide <= 0, 'nothing is wider than a small phone');
+  t.same(seen.sizes, Array(4).fill([true, 5, 5]), 'the filters are pictures');
+  t.same(seen.curves, Array(5).fill(true), 'the curves are drawn');
+  t.equal(seen.colour, 'rgb(20, 24, 28)', 'dark where that is wanted');
+  t.same(
+    asked.filter((url) => !url.startsWith('data:')),
+    [],
+  );
+  await shown.close();
+});
+
 t.test('a job can be stopped', async (t) => {
   const part = withoutHeaders.locator('#verification');
   await part.getByRole('button', { name: 'Run' }).click();

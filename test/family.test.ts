@@ -281,6 +281,9 @@ t.test('options', async (t) => {
       activation,
     );
   }
+  const pool = (name: string, options: FamilyOptions) => node(graphOf(preset(name, options)), 'pool2').attributes;
+  t.match(pool('cifar10-18pct', {}), { kernel: [3, 3], stride: [2, 2] });
+  t.match(pool('cifar10-18pct', { poolKernel: 2 }), { kernel: [2, 2], stride: [2, 2], count: 'inside' });
   const parameters = (name: string, options: FamilyOptions) => totals(graphOf(preset(name, options))).parameters;
   t.equal(parameters('alexnet', { towers: 1 }), 62_378_344);
   t.equal(parameters('alexnet-one-tower', { towers: 2 }), 60_965_224);
@@ -302,6 +305,8 @@ t.test('options', async (t) => {
     ['alexnet', { lrn: 'torch' }, /lrn must be one of true, false, paper, source, caffe, got torch/],
     ['alexnet', { activation: 'gelu' }, /activation must be one of relu, tanh, sigmoid, got gelu/],
     ['alexnet', { dropoutPlace: 'top' }, /dropoutPlace must be one of outputs, inputs, blocks, got top/],
+    ['cifar10-18pct', { poolKernel: 1 }, /poolKernel must be an integer from 2 to 3, got 1/],
+    ['mnist-tf', { init: 'glorot' }, /init must be one of preset, he, got glorot/],
     ['alexnet-2012', { inputSize: 51 }, /inputSize must be an integer from 52 to 4096, got 51/],
     ['cifar10-full', { dropout: 0.5 }, /cifar10-full: it has no hidden fully connected layer to drop outputs of/],
   ];
@@ -312,6 +317,29 @@ t.test('options', async (t) => {
     layersOf(graphOf(preset('cifar10-full', { dropout: 0.5, dropoutPlace: 'blocks' }), 1, true))[4],
     'drop1 32×16×16',
   );
+});
+
+t.test('initialisation by He', async (t) => {
+  const variables = (name: string, options: FamilyOptions) =>
+    new Map(
+      graphOf(preset(name, options)).values.flatMap((value) => (value.variable ? [[value.name, value.variable]] : [])),
+    );
+  for (const [name, fans] of [
+    ['mnist-tf', { conv1: 9, conv3: 128 * 9, fc1: 4096, out: 1024 }],
+    ['alexnet', { conv1: 363, conv2: 48 * 25, conv3: 256 * 9, fc6: 9216, fc8: 4096 }],
+    ['cifar10-13pct', { local3: 64 * 9, local4: 32 * 9 }],
+  ] as const) {
+    const [own, he] = [variables(name, {}), variables(name, { init: 'he' })];
+    t.same([...he.keys()], [...own.keys()], `${name}: the same parameters`);
+    for (const [layer, fanIn] of Object.entries(fans)) {
+      const weight = `${layer}.weight`;
+      t.same(he.get(weight), { ...own.get(weight), init: { kind: 'normal', std: Math.sqrt(2 / fanIn) } }, weight);
+    }
+    for (const [parameter, { init }] of he) {
+      if (parameter.endsWith('.bias')) t.same(init, { kind: 'constant', value: 0 }, parameter);
+    }
+  }
+  t.same(variables('mnist-tf', { init: 'preset' }), variables('mnist-tf', {}));
 });
 
 t.test('every preset works at its smallest input', async (t) => {

@@ -170,6 +170,16 @@ t.test('a model survives the metadata of a weights file', async (t) => {
   const { build: __, ...wanted } = model;
   t.same(again, wanted);
 
+  const named = { ...caffeAlexnet({ classes: 2 }), classNames: ['cat', 'dog "Rex"'] };
+  t.same(modelFromMetadata(weightsMetadata(named)).classNames, named.classNames);
+  t.notOk('classNames' in wanted || 'classNames' in again, 'names only where they are known');
+  for (const classNames of ['["cat"]', '["cat",1]', '{"0":"cat"}']) {
+    t.throws(() => modelFromMetadata({ ...weightsMetadata(named), classNames }, 'net.safetensors'), {
+      name: 'FileError',
+      message: /net\.safetensors: 'classNames' in the metadata must be a list of 2 strings/,
+    });
+  }
+
   const torch = modelFromMetadata(weightsMetadata(preset('alexnet-owt', { classes: 10 })));
   t.same(torch.preprocessing.std, [58.395, 57.12, 57.375]);
 

@@ -100,6 +100,7 @@ t.test('every op with attributes off the beaten track', async (t) => {
     floor,
     soft: g.softmax(g.linear(hidden, variable('f', 4, 7))),
     relu: g.relu(x),
+    mean: g.adaptiveAvgPool(x, { size: [1, 11] }),
     same: x,
     d: g.find('c'),
   };
@@ -157,6 +158,13 @@ t.test('what ONNX cannot say is refused', async (t) => {
   const grouped = new GraphBuilder('grouped');
   grouped.output('y', grouped.lrn(grouped.input('x', [1, 8, 2, 2]), { groups: 2 }, { name: 'norm1' }));
   await t.rejects(graphToOnnx(grouped.build(), weights), { name: 'GraphError', message: /node 'norm1': .* no groups/ });
+
+  const uneven = new GraphBuilder('uneven');
+  uneven.output('y', uneven.adaptiveAvgPool(uneven.input('x', [1, 8, 5, 4]), { size: [2, 2] }, { name: 'pool' }));
+  await t.rejects(graphToOnnx(uneven.build(), weights), {
+    name: 'GraphError',
+    message: /node 'pool': .* several sizes/,
+  });
 
   const training = new GraphBuilder('training');
   const key = training.input('random', [4], 'i32');

@@ -40,6 +40,7 @@ const ops = [
   'meanSquaredError',
   'reshape',
   'add',
+  'accumulate',
   'sgd',
   'adam',
   'augment',
@@ -259,6 +260,18 @@ const faults: readonly Fault[] = [
     rewrite: (given: Attributes) => ({ ...given, [beta]: Number(given[beta]) + 1e-4 }),
   })),
   { name: 'adam leaves out epsilon', op: 'adam', rewrite: (given) => ({ ...given, epsilon: 0 }), caughtBy: /epsilon/ },
+  {
+    name: 'accumulate leaves out the sum so far',
+    op: 'accumulate',
+    spoil: ({ output, inputs }) => output.set(inputs[inputs.length - 2]),
+    caughtBy: /adds/,
+  },
+  {
+    name: 'accumulate never begins anew',
+    op: 'accumulate',
+    spoil: ({ output, inputs: [sum, x] }) => output.forEach((_, i) => (output[i] = sum[i] + x[i])),
+    caughtBy: /begins.*nonFinite/,
+  },
   { name: 'sgd follows another rule', op: 'sgd', rewrite: swap('rule', 'caffe', 'torch') },
 ];
 

@@ -7,6 +7,7 @@ import { elements } from '../src/ops/define.js';
 import { uniform } from './golden.js';
 import { intercept, ownDevice } from './support/gpu.js';
 import { onSoftwareAdapter } from './support/software.js';
+import { storedInput } from './support/stored.js';
 
 await onSoftwareAdapter();
 
@@ -16,22 +17,23 @@ const batch = 3;
 const images = (salt: number) => uniform(batch * elements(model.inputShape), salt, 100);
 const labels = Int32Array.of(3, 1, 9);
 
+const made = [
+  'createBuffer',
+  'createBindGroup',
+  'createBindGroupLayout',
+  'createPipelineLayout',
+  'createComputePipeline',
+  'createComputePipelineAsync',
+  'createShaderModule',
+  'createQuerySet',
+  'createSampler',
+  'createTexture',
+] as const;
+
 t.test('nothing is made after the first step, and a step is one submit', async (t) => {
   const device = await ownDevice();
   t.teardown(() => device.destroy());
   const calls: string[] = [];
-  const made = [
-    'createBuffer',
-    'createBindGroup',
-    'createBindGroupLayout',
-    'createPipelineLayout',
-    'createComputePipeline',
-    'createComputePipelineAsync',
-    'createShaderModule',
-    'createQuerySet',
-    'createSampler',
-    'createTexture',
-  ] as const;
   for (const name of made) count(device, name, calls);
   count(device.queue, 'submit', calls);
   await using engine = await openEngine({ device });
@@ -80,6 +82,28 @@ t.test('nothing is made after the first step, and a step is one submit', async (
     sizes.every((size) => size <= 4),
     `no array of tensor size: ${sizes}`,
   );
+});
+
+t.test('nothing is made after the first steps on bytes, whole and in parts', async (t) => {
+  const device = await ownDevice();
+  t.teardown(() => device.destroy());
+  const calls: string[] = [];
+  for (const name of made) count(device, name, calls);
+  await using engine = await openEngine({ device });
+  const net = await engine.network(model, { input: storedInput([3, 75, 72], [71, 71]) });
+  const bytes = new Uint8Array(batch * 3 * 75 * 72).fill(100);
+  const into = { logits: new Float32Array(30), probabilities: new Float32Array(30) };
+  const everything = async () => {
+    const whole = await net.step(bytes, labels);
+    const parts = await net.step(bytes, labels, { microBatch: 1 });
+    await net.forward(bytes, { into });
+    return [await whole.loss, await parts.loss];
+  };
+  await everything();
+  t.ok(calls.includes('createBuffer') && calls.includes('createBindGroup'), 'calls are counted');
+  calls.length = 0;
+  for (let i = 0; i < 3; i++) t.ok((await everything()).every(Number.isFinite));
+  t.same(calls, []);
 });
 
 function count<T extends object, K extends keyof T & string>(object: T, name: K, calls: string[]): void {

@@ -4,6 +4,7 @@
  *
  * A tape is the number of steps, then for each: the kernel, the number of bytes to the next step, the arguments.
  */
+import { accumulate } from '../accumulate';
 import { adaptiveAvgPool, adaptiveAvgPoolGradient } from '../adaptiveAvgPool';
 import { adam } from '../adam';
 import { add } from '../add';
@@ -96,6 +97,7 @@ export enum Kernel {
   crossEntropy,
   crossEntropyGradient,
   sgd,
+  accumulate,
   add,
   augment,
   tanh,
@@ -172,6 +174,7 @@ function call(kernel: i32, args: usize, share: i32, shares: i32): void {
     case Kernel.crossEntropy: crossEntropy(args, share, shares); break;
     case Kernel.crossEntropyGradient: crossEntropyGradient(args, share, shares); break;
     case Kernel.sgd: sgd(args, share, shares); break;
+    case Kernel.accumulate: accumulate(args, share, shares); break;
     case Kernel.add: add(args, share, shares); break;
     case Kernel.augment: augment(args, share, shares); break;
     case Kernel.tanh: tanh(args, share, shares); break;

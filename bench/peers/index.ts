@@ -13,3 +13,6 @@ export const peers: readonly Peer[] = [
   { name: 'onnxruntime-web (webgpu)', onAdapter: true, open: openOnnxruntimeWebGpu },
   { name: 'pytorch (cuda)', onAdapter: true, open: openPytorchCuda },
 ];
+
+/** In Node, and in a browser those that run there too. */
+export const peerNames: readonly string[] = peers.map(({ name }) => name);

@@ -2,18 +2,27 @@
 import { type Implementation, MissingPeer, type PeerSetting } from '../implementation.js';
 import { describeGraph } from './graph.js';
 import { openPeerProcess } from './peerProcess.js';
+import type { TfjsSetting } from './tfjsNetwork.js';
 import type { Opening } from './tfjsWebGpuChild.js';
 
-export async function openTfjsWebGpu({ model, batch, workload, files }: PeerSetting): Promise<Implementation> {
+export async function openTfjsWebGpu(setting: PeerSetting): Promise<Implementation> {
+  const { workload, files } = setting;
+  return openPeerProcess(new URL('./tfjsWebGpuChild.js', import.meta.url), 'tfjs-webgpu', {
+    ...tfjsSetting(setting),
+    weights: await files.safetensors(),
+    images: await files.images(workload),
+  } satisfies Opening);
+}
+
+/** @throws MissingPeer for a network whose training is another */
+export function tfjsSetting({ model, batch, workload }: PeerSetting): TfjsSetting {
   const { optimizer } = model.recipe;
   if (optimizer.kind === 'adam') {
     throw new MissingPeer(`tfjs-webgpu: ${model.name} is trained by Adam, which is not measured`);
   }
-  return openPeerProcess(new URL('./tfjsWebGpuChild.js', import.meta.url), 'tfjs-webgpu', {
+  return {
     graph: describeGraph(model, batch),
-    weights: await files.safetensors(),
-    images: await files.images(workload),
-    labels: workload.inputs.map(({ labels }) => labels),
+    labels: workload.inputs.map(({ labels }) => [...labels]),
     optimizer: { momentum: optimizer.momentum ?? 0, weightDecay: optimizer.weightDecay ?? 0 },
-  } satisfies Opening);
+  };
 }

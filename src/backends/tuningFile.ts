@@ -1,5 +1,6 @@
 /** The file that keeps what autotuning measured: one for a user, which may be deleted at any time. Node only; a page has none. */
 import { BackendError } from '../errors.js';
+import { userCacheFolder } from '../userCache.js';
 import type { AdapterInfo } from './backend.js';
 
 /** What was found out about a node: the fastest algorithm, and milliseconds of each that was timed. */
@@ -35,11 +36,8 @@ const version = 2;
  * Undefined where there are no files.
  */
 export async function defaultTuningFile(): Promise<string | undefined> {
-  if (!globalThis.process?.versions?.node) return undefined;
-  const [{ homedir }, { isAbsolute, join }] = await Promise.all([import('node:os'), import('node:path')]);
-  const given = process.env.XDG_CACHE_HOME;
-  // The XDG Base Directory Specification: paths that are not absolute are to be ignored.
-  return join(given && isAbsolute(given) ? given : join(homedir(), '.cache'), 'tandem', 'tuning.json');
+  const folder = await userCacheFolder();
+  return folder && (await import('node:path')).join(folder, 'tuning.json');
 }
 
 /**

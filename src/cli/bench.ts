@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander';
 import { runBenchmark } from '../../bench/benchmark.js';
+import { BrowserSite } from '../../bench/browser/site.js';
 import { reportPage } from '../../bench/html.js';
-import { type Mode, modes } from '../../bench/implementation.js';
-import { peers } from '../../bench/peers/index.js';
+import { type Mode, modes, type Peer } from '../../bench/implementation.js';
+import { peerNames, peers } from '../../bench/peers/index.js';
 import { formatMarkdown, formatReport } from '../../bench/print.js';
 import { writeAtomically } from '../atomicFile.js';
 import {
@@ -14,6 +15,7 @@ import {
   simdLevels,
 } from '../backends/open.js';
 import { loadImages } from '../data/preprocess.js';
+import { ArgumentError } from '../errors.js';
 import { preset } from '../models/presets.js';
 import { adapterOption, tuneOptions } from './lib/adapter.js';
 import { assignment, wholeNumber, wholeNumbers, words } from './lib/options.js';
@@ -36,6 +38,8 @@ interface BenchCommandOptions {
   readonly mode: readonly Mode[];
   readonly layers: boolean;
   readonly peers?: boolean;
+  readonly peer?: readonly string[];
+  readonly browser?: boolean;
   readonly memory?: boolean;
   readonly rounds?: number;
   readonly json?: string;
@@ -92,6 +96,11 @@ export function benchCommand(): Command {
       '--peers',
       'also time onnxruntime-node, onnxruntime-web and PyTorch, where they are found, and compare results',
     )
+    .option('--peer <list>', `these peers only: any of ${peerNames.join(', ')}`, words(peerNames))
+    .option(
+      '--browser',
+      'in a headless Chromium instead of Node (in a clone of the project): WebAssembly and WebGPU, and of the peers those that run there',
+    )
     .option(
       '--memory',
       'also measure the peak memory of each run, in a process of its own (--peers does so for forward)',
@@ -111,9 +120,10 @@ async function runBench(paths: readonly string[], options: BenchCommandOptions):
   const batches = options.batch ?? (images ? [paths.length] : defaultBatches);
   if (images && !quiet) print(describeImages(paths.length, batches));
 
-  const { found, absent } = await backendsOf(options);
+  const site = options.browser ? await openBrowser(options) : undefined;
   const progress = new Progress('bench');
   try {
+    const { found, absent } = await backendsOf(options);
     const report = await runBenchmark({
       model,
       batches,
@@ -126,8 +136,9 @@ async function runBench(paths: readonly string[], options: BenchCommandOptions):
       algorithms: options.algorithm,
       modes: options.mode,
       layers: options.layers,
-      peers: options.peers ? peers : [],
-      memoryModes: options.memory ? options.mode : options.peers ? ['forward'] : [],
+      peers: wantedPeers(options, site?.peers ?? peers),
+      memoryModes: memoryModes(options),
+      site,
       images,
       sampling: options.rounds === undefined ? undefined : { rounds: options.rounds },
       onProgress: (done, total, what) => progress.update(done, total, what),
@@ -140,12 +151,35 @@ async function runBench(paths: readonly string[], options: BenchCommandOptions):
     if (report.agreement.some(({ agrees }) => !agrees)) process.exitCode = exit.checkFailed;
   } finally {
     progress.stop();
+    await site?.close();
   }
 }
 
+/** @throws ArgumentError for what cannot be measured there */
+async function openBrowser({ memory, adapter }: BenchCommandOptions): Promise<BrowserSite> {
+  if (memory) throw new ArgumentError('--memory measures processes of Node: it cannot be had with --browser');
+  const site = await BrowserSite.open(adapter);
+  if (site.adapter === 'software') {
+    const reason = adapter === undefined ? 'it found no hardware adapter' : 'as asked for';
+    process.stderr.write(`tandem: Chromium computes on SwiftShader, a software adapter (${reason})\n`);
+  }
+  return site;
+}
+
+function wantedPeers({ peers: wanted, peer: names }: BenchCommandOptions, known: readonly Peer[]): readonly Peer[] {
+  if (names) return known.filter(({ name }) => names.includes(name));
+  return wanted ? known : [];
+}
+
+function memoryModes({ memory, peers: beside, browser, mode }: BenchCommandOptions): readonly Mode[] {
+  if (memory) return mode;
+  return beside && !browser ? ['forward'] : [];
+}
+
 /** Those asked for; or what this machine has, with the reason for what it has not. */
-async function backendsOf({ backend, adapter }: BenchCommandOptions): ReturnType<typeof backendsHere> {
+async function backendsOf({ backend, adapter, browser }: BenchCommandOptions): ReturnType<typeof backendsHere> {
   if (backend) return { found: backend, absent: [] };
+  if (browser) return { found: ['wasm', ...adapterBackends], absent: [] };
   const { found, absent } = await backendsHere();
   // A software adapter is slow, and measured by those only who ask for it.
   return adapter === undefined

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { enableRelaxedSimd } from '../backends/wasm/platform.js';
 import { benchCommand } from './bench.js';
+import { classifyCommand } from './classify.js';
+import { evaluateCommand } from './evaluate.js';
 import { exportCommand } from './export.js';
 import { infoCommand } from './info.js';
 import { provideAdapter } from './lib/adapter.js';
@@ -10,9 +12,21 @@ import { oneLine, reportFailure } from './lib/output.js';
 import { planCommand } from './plan.js';
 import { serveCommand } from './serve.js';
 import { summaryCommand } from './summary.js';
+import { trainCommand } from './train.js';
 import { verifyCommand } from './verify.js';
 
-const commands = [benchCommand, verifyCommand, summaryCommand, planCommand, infoCommand, exportCommand, serveCommand];
+const commands = [
+  benchCommand,
+  verifyCommand,
+  trainCommand,
+  evaluateCommand,
+  classifyCommand,
+  summaryCommand,
+  planCommand,
+  infoCommand,
+  exportCommand,
+  serveCommand,
+];
 
 async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {

@@ -1,9 +1,7 @@
 /** From a network's preprocessing and augmentation, which are data, to the attributes and inputs of the op `augment`. */
-import type { Augmentation, ColourNoise } from '../models/augmentation.js';
+import type { Augmentation } from '../models/augmentation.js';
 import type { Preprocessing } from '../models/model.js';
-import { type AugmentAttributes, noiseStream } from '../ops/augment.js';
-import { normalAngle, normalRadius } from '../ops/lib/deviates.js';
-import { philox4x32 } from '../ops/lib/philox.js';
+import type { AugmentAttributes } from '../ops/augment.js';
 
 /**
  * The centre crop of inference: what `preprocessImage` makes of an image, bit for bit, for a batch [N, 3, H, W] of RGB images that have
@@ -66,39 +64,4 @@ export function tenCrops(
   return [0, 1].flatMap((flipHorizontal) =>
     offsets.map((offset) => ({ size, crop: 'fixed' as const, offset, flipHorizontal })),
   );
-}
-
-/**
- * The input `colour` [N, C] of the op: Σ αᵢ · scales[i] · components[i] for each image, with αᵢ ~ N(0, std²) drawn once an image
- * (Krizhevsky et al. 2012, §4.1). Deviate i of image n is one of the two that the Box–Muller transform makes of two words of
- * Philox(counter = (2³¹ + n·⌈I/4⌉ + ⌊i/4⌋, stream + 2³¹, step), key = seed), in float64 and rounded once: no other node draws there.
- *
- * @param random seed and step, as the op has them
- */
-export function colourOffsets(
-  noise: ColourNoise,
-  batch: number,
-  random: ArrayLike<number>,
-  stream: number,
-): Float32Array {
-  const { std, scales, components } = noise;
-  const channels = components[0].length;
-  const offsets = new Float32Array(batch * channels);
-  const blocks = Math.ceil(components.length / 4);
-  const words = new Uint32Array(4);
-  for (let n = 0; n < batch; n++) {
-    const sums = new Float64Array(channels);
-    components.forEach((component, i) => {
-      if (i % 4 === 0) {
-        const counter = [2 ** 31 + n * blocks + i / 4, noiseStream(stream), random[2], random[3]];
-        philox4x32(counter, [random[0], random[1]], words);
-      }
-      const pair = i & 2;
-      const angle = normalAngle(words[pair + 1]);
-      const deviate = normalRadius(words[pair]) * (i & 1 ? Math.sin(angle) : Math.cos(angle));
-      for (let c = 0; c < channels; c++) sums[c] += std * deviate * scales[i] * component[c];
-    });
-    offsets.set(sums, n * channels);
-  }
-  return offsets;
 }

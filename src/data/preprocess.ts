@@ -2,12 +2,10 @@
 import { ArgumentError, FileError, InputError } from '../errors.js';
 import type { Preprocessing } from '../models/model.js';
 import { type Pixels, readImage } from './image.js';
+import { luma } from './stored.js';
 
 /** Images decoded at one time: enough to keep sharp's threads busy, few enough to hold in memory. */
 const decodedAtOnce = 4;
-
-/** Weights of R, G and B in the luma of ITU-R BT.601. */
-const luma = [0.299, 0.587, 0.114] as const;
 
 /**
  * Cuts the centre out of an image that has been resized already, and converts it: [C, crop, crop], row-major, in `into` when

@@ -2,16 +2,21 @@
 import { ArgumentError, InputError } from '../errors.js';
 import { elements } from '../ops/define.js';
 import type { NetworkDefinition } from './definition.js';
+import type { ImageInput } from './imageInput.js';
+import type { Images } from './types.js';
 
 /**
- * Batch size of `images`, which must be float32 [N, C, H, W] with N at least 1 and without NaN or infinities.
+ * Batch size of `images`, which must be float32 [N, C, H, W] with N at least 1 and without NaN or infinities, or bytes [N, ...input.shape]
+ * where the network has an input.
  *
  * @throws InputError naming the shape expected, or the image, channel, row and column of the first bad value
  */
-export function checkImages(model: NetworkDefinition, images: Float32Array): number {
+export function checkImages(model: NetworkDefinition, images: Images, input?: ImageInput): number {
+  if (images instanceof Uint8Array) return checkBytes(images, input);
   const expected = `expected float32 [N, ${model.inputShape.join(', ')}]`;
   if (!(images instanceof Float32Array)) {
-    throw new InputError(`images: ${expected} in a Float32Array, got ${describe(images)}`);
+    const or = input ? ` or bytes [N, ${input.shape.join(', ')}] in a Uint8Array` : '';
+    throw new InputError(`images: ${expected} in a Float32Array${or}, got ${describe(images)}`);
   }
   const perImage = elements(model.inputShape);
   if (images.length === 0 || images.length % perImage !== 0) {
@@ -19,6 +24,17 @@ export function checkImages(model: NetworkDefinition, images: Float32Array): num
   }
   if (!allFinite(images))
     throw new InputError(`images: ${expected} of finite numbers, ${locate(model.inputShape, images)}`);
+  return images.length / perImage;
+}
+
+function checkBytes(images: Uint8Array, input: ImageInput | undefined): number {
+  if (!input) throw new InputError('images: got bytes, which need a network with an `input`; expected a Float32Array');
+  const perImage = elements(input.shape);
+  if (images.length === 0 || images.length % perImage !== 0) {
+    throw new InputError(
+      `images: expected bytes [N, ${input.shape.join(', ')}], a multiple of ${perImage}, got ${images.length}`,
+    );
+  }
   return images.length / perImage;
 }
 
@@ -53,14 +69,6 @@ export function checkCount(name: string, value: number, least = 0): number {
 export function checkWord<T extends string>(name: string, value: T, allowed: readonly T[]): T {
   if (allowed.includes(value)) return value;
   throw new ArgumentError(`${name} must be one of ${allowed.join(', ')}, got ${value}`);
-}
-
-/** A finite number that is not negative, or an ArgumentError. */
-export function checkRate(value: number): number {
-  if (!Number.isFinite(value) || value < 0) {
-    throw new ArgumentError(`learningRate must be a finite number of at least 0, got ${value}`);
-  }
-  return value;
 }
 
 /** In float64 no sum of float32 numbers overflows, so one sum tells; four of them keep the adder busy. */

@@ -1,33 +1,40 @@
-import type { Backend, Executable, RunOptions, RunResult, TypedArray } from '../backends/backend.js';
+import type { Backend, Executable, RunOptions, RunResult } from '../backends/backend.js';
 import { ArgumentError, TandemError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import { gradientName } from '../graph/differentiate.js';
-import type { Graph } from '../graph/graph.js';
-import { quantiseLinear } from '../graph/quantise.js';
-import { split64 } from '../ops/lib/philox.js';
 import type { Plan } from '../plan/plan.js';
 import type { NetworkDefinition } from './definition.js';
-import { gradientsGraph, inferenceGraph, lossGraph, lossSeed, stepGraph } from './graphs.js';
-import { checkCount, checkImages, checkLabels, checkRate, checkWord } from './inputs.js';
-import { topAccuracy } from './metrics.js';
+import { Feeds } from './feeds.js';
+import { lossGraph } from './graphs.js';
+import { checkImageInput, type ImageInput, inferenceImages, type StoredImages, trainingImages } from './imageInput.js';
+import { checkCount, checkImages, checkLabels, checkWord } from './inputs.js';
+import { type BatchForm, NetworkPrograms } from './networkPrograms.js';
 import { countsSteps, type OptimizerSettings, stateNames, withChanges } from './optimizer.js';
 import { ParameterStore } from './parameters.js';
 import { foldLayers, median, type Profile, type StepTimes } from './profile.js';
 import { ProgramCache } from './programs.js';
 import type { Quantisation } from './quantisation.js';
+import { checkRate, type Rates, ratesOf } from './rates.js';
+import { checkMicroBatch, Stepping } from './stepping.js';
 import type {
   ForwardOptions,
   ForwardResult,
   Frozen,
   GradientsOptions,
   GradientsResult,
+  Images,
+  LearningRate,
   NetworkOptions,
+  PlanOptions,
   ProfileOptions,
   Step,
   StepOptions,
   VariableInfo,
 } from './types.js';
 import type { WeightSource } from './weights.js';
+
+/** What a call says of the treatment of bytes. */
+type StoredOptions = Pick<ForwardOptions, 'view'> & Pick<StepOptions, 'colourNoise'>;
 
 /**
  * A model with its parameters on a backend. Any batch size will do: it is read off the length of `images`, and the
@@ -38,20 +45,21 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   readonly seed: number;
   /** All variables that hold what the network is: initial values, training and loading write them. */
   readonly store: ParameterStore;
-  private readonly programs: ProgramCache;
-  private readonly optimizer: OptimizerSettings;
+  /** How stored images become the network's input, where they do. */
+  readonly input: ImageInput | undefined;
+  /** What `step` updates the parameters with. */
+  readonly optimizer: OptimizerSettings;
+  private readonly programs: NetworkPrograms;
+  private readonly feeds: Feeds;
+  private readonly stepping: Stepping;
   private readonly defaultRate: number;
   private readonly nodeNames: readonly string[];
   /** Whether the weights of fully connected layers are stored as int16. */
   private readonly int16: boolean;
   private frozenNames: ReadonlySet<string> = new Set();
-  private steps = 0;
   /** The last of the calls under way. */
   private tail: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined;
-  /** The last two steps, which the device may still be computing, and the logits that their accuracies are taken from. */
-  private readonly lastSteps: Promise<unknown>[] = [];
-  private stepLogits: readonly Float32Array[] = [];
 
   /** Networks are made by `Engine.network`. */
   constructor(
@@ -64,12 +72,17 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     this.defaultRate = checkRate(options.learningRate ?? model.recipe?.learningRate ?? 0.01);
     this.optimizer = withChanges(model.recipe?.optimizer, options.optimizer);
     this.int16 = checkWord('linearWeights', options.linearWeights ?? 'float32', ['float32', 'int16']) === 'int16';
+    if (options.input) checkImageInput(model, options.input);
+    this.input = options.input;
     const smallest = lossGraph(model, 1, false);
     this.nodeNames = smallest.nodes.map(({ name }) => name).filter((name) => name !== 'loss');
     this.store = new ParameterStore(backend, this.seed);
-    this.store.declare(this.stored(smallest));
+    const cache = new ProgramCache(backend, this.store, { algorithms: options.algorithms });
+    this.programs = new NetworkPrograms(cache, model, this.optimizer, this.int16);
+    this.feeds = new Feeds(this.seed, this.input);
+    this.stepping = new Stepping(this.programs, this.feeds, model.classes, countsSteps(this.optimizer));
+    this.store.declare(this.programs.stored(smallest));
     if (!this.int16) this.store.declare(stateGraph(model.name, this.store, this.optimizer));
-    this.programs = new ProgramCache(backend, this.store, { algorithms: options.algorithms });
     this.freeze(options.frozen ?? []);
   }
 
@@ -95,11 +108,11 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
 
   /** Number of steps taken: with the seed it decides the masks of dropout. Set it to resume. */
   get stepCounter(): number {
-    return this.steps;
+    return this.stepping.count;
   }
 
   set stepCounter(count: number) {
-    this.steps = checkCount('stepCounter', count);
+    this.stepping.count = checkCount('stepCounter', count);
   }
 
   /** Replaces the set of parameters that `step` leaves alone, from the next call on. */
@@ -121,15 +134,18 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   /**
    * Logits and probabilities of a batch, without dropout.
    *
-   * @param images [N, C, H, W], preprocessed as the model wants it
-   * @throws InputError for a wrong length, NaN or infinities
+   * @param images [N, C, H, W], preprocessed as the model wants it, or stored bytes [N, ...input.shape]
+   * @throws InputError for a wrong length, NaN or infinities; ArgumentError for a view that cannot be
    */
-  async forward(images: Float32Array, options: ForwardOptions = {}): Promise<ForwardResult> {
-    const batch = checkImages(this.model, images);
+  async forward(images: Images, options: ForwardOptions = {}): Promise<ForwardResult> {
+    const { view } = options;
+    if (view && !(images instanceof Uint8Array)) throw new ArgumentError('view: it is for images that are bytes');
+    const form = this.batchOf(images, 'forward', { view });
     const layers = this.layerNames(options.layers ?? false);
     return this.enqueue(options.signal, async () => {
-      const program = await this.inference(batch, layers);
-      const { outputs } = await program.run({ images }, { into: options.into, signal: options.signal });
+      const program = await this.programs.inference(form, layers);
+      const run = { into: options.into, signal: options.signal };
+      const { outputs } = await program.run(this.feeds.images(images, form.stored), run);
       return {
         logits: outputs.logits,
         probabilities: outputs.probabilities,
@@ -141,60 +157,37 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   /**
    * One training step: forward with dropout, backward, and the update of every parameter that is not frozen.
    *
-   * @param images [N, C, H, W]
+   * @param images [N, C, H, W], or stored bytes [N, ...input.shape]
    * @param labels N class indices
-   * @throws InputError for images or labels that cannot be, ArgumentError for a network with int16 weights
+   * @throws InputError for images or labels that cannot be, ArgumentError for options that cannot, or a network with int16 weights
    */
-  async step(images: Float32Array, labels: ArrayLike<number>, options: StepOptions = {}): Promise<Step> {
+  async step(images: Images, labels: ArrayLike<number>, options: StepOptions = {}): Promise<Step> {
     this.expectTrainable('step');
-    const batch = checkImages(this.model, images);
-    const checked = checkLabels(this.model, labels, batch);
-    const rate = checkRate(options.learningRate ?? this.defaultRate);
-    const trained = this.trained();
-    return this.enqueue(options.signal, async () => {
-      const program = await this.training(batch, trained);
-      const { classes } = this.model;
-      const slot = this.steps % 2;
-      await this.lastSteps[slot];
-      if (this.stepLogits[slot]?.length !== batch * classes) {
-        await Promise.all(this.lastSteps);
-        this.stepLogits = [0, 1].map(() => new Float32Array(batch * classes));
-      }
-      const inputs = this.stepInputs(images, checked, rate);
-      const run = { into: { logits: this.stepLogits[slot] }, signal: options.signal };
-      // Where the device computes beside this thread the next step can be prepared meanwhile.
-      const finished = program.start
-        ? (await program.start(inputs, run)).finished
-        : Promise.resolve(await program.run(inputs, run));
-      this.steps++;
-      const figures = finished.then(({ outputs: { loss, logits } }) => ({
-        loss: loss[0],
-        top1: topAccuracy(logits, classes, checked, 1),
-        top5: topAccuracy(logits, classes, checked, 5),
-      }));
-      this.lastSteps[slot] = figures.catch(() => undefined);
-      return { batch, loss: figure(figures, 'loss'), top1: figure(figures, 'top1'), top5: figure(figures, 'top5') };
-    });
+    const { batch, stored } = this.batchOf(images, 'step', options);
+    const request = {
+      images,
+      stored,
+      labels: checkLabels(this.model, labels, batch),
+      rates: this.rates(options.learningRate),
+      microBatch: checkMicroBatch(options.microBatch, batch),
+      signal: options.signal,
+    };
+    return this.enqueue(options.signal, () => this.stepping.step(request));
   }
 
   /** Loss of a batch and its gradients by name; changes nothing. */
-  async gradients(
-    images: Float32Array,
-    labels: ArrayLike<number>,
-    options: GradientsOptions = {},
-  ): Promise<GradientsResult> {
+  async gradients(images: Images, labels: ArrayLike<number>, options: GradientsOptions = {}): Promise<GradientsResult> {
     this.expectTrainable('gradients');
-    const batch = checkImages(this.model, images);
-    const checked = checkLabels(this.model, labels, batch);
+    const { dropout = true, signal } = options;
+    const form = this.batchOf(images, dropout ? 'backward' : 'forward');
+    const checked = checkLabels(this.model, labels, form.batch);
     const of = options.of ?? this.trained();
     const into = Object.entries(options.into ?? {}).map(([name, array]) => [gradientName(name), array]);
-    return this.enqueue(options.signal, async () => {
+    return this.enqueue(signal, async () => {
       for (const name of of) if (name !== 'images') this.store.shape(name);
-      const program = await this.backward(batch, of, options.dropout ?? true);
-      const { outputs } = await program.run(this.gradientInputs(images, checked), {
-        into: Object.fromEntries(into),
-        signal: options.signal,
-      });
+      const program = await this.programs.gradients(form, of, dropout);
+      const feed = this.feeds.training(images, checked, form.stored, { step: this.stepping.count });
+      const { outputs } = await program.run(feed, { into: Object.fromEntries(into), signal });
       return {
         loss: outputs.loss[0],
         logits: outputs.logits,
@@ -220,23 +213,30 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
    */
   async profile(
     mode: Profile['mode'],
-    images: Float32Array,
+    images: Images,
     labels?: ArrayLike<number>,
     options: ProfileOptions = {},
   ): Promise<Profile> {
     if (mode !== 'forward') this.expectTrainable(`profile of '${mode}'`);
-    const batch = checkImages(this.model, images);
+    const form = this.batchOf(images, mode);
+    const { batch, stored } = form;
     const repeats = checkCount('repeats', options.repeats ?? 5, 1);
     const checked = mode === 'forward' ? new Int32Array(batch) : checkLabels(this.model, labels ?? [], batch);
-    const trained = this.trained();
+    const rates = this.rates();
     return this.enqueue(options.signal, async () => {
       const run: RunOptions = { timings: true, signal: options.signal };
-      const program = await this.programOf(mode, batch, trained);
+      const program = await this.programOf(mode, form, rates);
+      const { feeds, stepping } = this;
       const once = async (): Promise<RunResult> => {
-        if (mode === 'forward') return program.run({ images }, run);
-        if (mode === 'backward') return program.run(this.gradientInputs(images, checked), { ...run, fetch: ['loss'] });
-        const result = await program.run(this.stepInputs(images, checked, this.defaultRate), run);
-        this.steps++;
+        if (mode === 'forward') return program.run(feeds.images(images, stored), run);
+        if (mode === 'backward') {
+          return program.run(feeds.training(images, checked, stored, { step: stepping.count }), {
+            ...run,
+            fetch: ['loss'],
+          });
+        }
+        const result = await program.run(stepping.feed({ images, labels: checked, rates, stored }), run);
+        stepping.count++;
         return result;
       };
       await once();
@@ -255,33 +255,23 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   }
 
   /** How a batch will be computed; compiles, runs nothing. */
-  async plan({ mode, batch }: { mode: 'inference' | 'training'; batch: number }): Promise<Plan> {
-    if (mode === 'training') this.expectTrainable('plan for training');
-    checkCount('batch', batch, 1);
-    const trained = this.trained();
-    return this.enqueue(undefined, async () => {
-      const program = await this.programOf(mode === 'inference' ? 'forward' : 'step', batch, trained);
-      return program.plan;
-    });
+  async plan(of: PlanOptions): Promise<Plan> {
+    if (of.mode === 'training') this.expectTrainable('plan for training');
+    return this.planned(of, async (program) => program.plan);
   }
 
   /**
    * Compiles the program for a batch and packs the parameters for it, so that the first `forward` (or `step`) of that batch
    * starts at once.
    */
-  async prepare({ mode, batch }: { mode: 'inference' | 'training'; batch: number }): Promise<void> {
-    checkCount('batch', batch, 1);
-    const trained = this.trained();
-    return this.enqueue(undefined, async () => {
-      const program = await this.programOf(mode === 'inference' ? 'forward' : 'step', batch, trained);
-      await program.prepare();
-    });
+  async prepare(of: PlanOptions): Promise<void> {
+    return this.planned(of, (program) => program.prepare());
   }
 
   /** Waits for the calls under way and frees everything. */
   close(): Promise<void> {
     this.closing ??= this.tail.then(async () => {
-      await Promise.all(this.lastSteps);
+      await this.stepping.settle();
       this.programs.clear();
       this.store.close();
       this.onClose();
@@ -291,6 +281,14 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  private planned<T>({ mode, batch, bytes }: PlanOptions, use: (program: Executable) => Promise<T>): Promise<T> {
+    checkCount('batch', batch, 1);
+    const call = mode === 'inference' ? 'forward' : 'step';
+    const form = { batch, stored: bytes ? this.storedImages(call) : undefined };
+    const rates = this.rates();
+    return this.enqueue(undefined, async () => use(await this.programOf(call, form, rates)));
   }
 
   /** Calls of one network follow one another, whether or not they are awaited, and whether or not one of them fails. */
@@ -307,31 +305,22 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     return result;
   }
 
-  private programOf(mode: Profile['mode'], batch: number, trained: readonly string[]): Promise<Executable> {
-    if (mode === 'forward') return this.inference(batch, []);
-    if (mode === 'backward') return this.backward(batch, trained, true);
-    return this.training(batch, trained);
+  private programOf(mode: Profile['mode'], form: BatchForm, rates: Rates): Promise<Executable> {
+    if (mode === 'forward') return this.programs.inference(form, []);
+    if (mode === 'backward') return this.programs.gradients(form, rates.trained, true);
+    return this.programs.step(form, rates);
   }
 
-  private inference(batch: number, layers: readonly string[]): Promise<Executable> {
-    return this.programs.get(`inference ${batch} ${layers}`, () =>
-      this.stored(inferenceGraph(this.model, batch, layers)),
-    );
+  /** Checks a batch; `mode` and the options say how bytes, if it has them, are to be treated. */
+  private batchOf(images: Images, mode: Profile['mode'], options: StoredOptions = {}): BatchForm {
+    const batch = checkImages(this.model, images, this.input);
+    return images instanceof Uint8Array ? { batch, stored: this.storedImages(mode, options) } : { batch };
   }
 
-  private backward(batch: number, of: readonly string[], dropout: boolean): Promise<Executable> {
-    const key = `gradients ${batch} ${dropout} ${of}`;
-    return this.programs.get(key, () => gradientsGraph(this.model, batch, of, dropout));
-  }
-
-  private training(batch: number, trained: readonly string[]): Promise<Executable> {
-    if (trained.length === 0) throw new ArgumentError('all parameters are frozen: there is nothing to train');
-    return this.programs.get(`step ${batch} ${trained}`, () => stepGraph(this.model, batch, trained, this.optimizer));
-  }
-
-  /** The graph with its weights as this network stores them. */
-  private stored(graph: Graph): Graph {
-    return this.int16 ? quantiseLinear(graph) : graph;
+  private storedImages(mode: Profile['mode'], { view, colourNoise = true }: StoredOptions = {}): StoredImages {
+    if (!this.input) throw new ArgumentError(`network '${this.model.name}' has no \`input\`: it takes no bytes`);
+    if (mode === 'forward') return inferenceImages(this.model, this.input, view);
+    return trainingImages(this.model, this.input, colourNoise);
   }
 
   private expectTrainable(what: string): void {
@@ -341,14 +330,8 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     );
   }
 
-  private gradientInputs(images: Float32Array, labels: Int32Array) {
-    const random = Int32Array.from([...split64(this.seed), ...split64(this.steps)]);
-    return { images, labels, random, [lossSeed]: Float32Array.of(1) };
-  }
-
-  private stepInputs(images: Float32Array, labels: Int32Array, rate: number): Record<string, TypedArray> {
-    const inputs = { ...this.gradientInputs(images, labels), learningRate: Float32Array.of(rate) };
-    return countsSteps(this.optimizer) ? { ...inputs, step: Float32Array.of(this.steps + 1) } : inputs;
+  private rates(rate: LearningRate = this.defaultRate): Rates {
+    return ratesOf(rate, this.trained());
   }
 
   private trained(): string[] {
@@ -384,11 +367,4 @@ function stateGraph(model: string, store: ParameterStore, optimizer: OptimizerSe
     }
   }
   return g.build();
-}
-
-/** One of a step's figures. Whoever does not wait for it hears of a failure at the next call. */
-function figure<K extends string>(figures: Promise<Readonly<Record<K, number>>>, name: K): Promise<number> {
-  const value = figures.then((known) => known[name]);
-  value.catch(() => undefined);
-  return value;
 }

@@ -223,6 +223,16 @@ class Translation {
         });
         break;
       }
+      case 'adaptiveAvgPool': {
+        const window = [2, 3].map((axis) => x.shape[axis] / y.shape[axis]);
+        if (!window.every(Number.isInteger)) {
+          throw new GraphError(
+            `node '${node.name}': adaptiveAvgPool of ${formatShape(x.shape)} to ${formatShape(y.shape)} has windows of several sizes, which ONNX has not`,
+          );
+        }
+        this.add('AveragePool', node.name, inputs, output, { kernel_shape: ints(window), strides: ints(window) });
+        break;
+      }
       case 'reshape':
         this.add('Reshape', node.name, [inputs[0], this.addShape(node.name, x.shape, y.shape)], output);
         break;

@@ -16,9 +16,10 @@ export type Initializer =
 export interface VariableSpec {
   /**
    * 'parameter' is learned; 'state' belongs to an optimizer and never enters an inference graph; 'scale' holds the factors of
-   * the rows of an int16 parameter, and is written together with it.
+   * the rows of an int16 parameter, and is written together with it; 'scratch' passes something from one run of a training step to the
+   * next, and means nothing between steps.
    */
-  readonly role: 'parameter' | 'state' | 'scale';
+  readonly role: 'parameter' | 'state' | 'scale' | 'scratch';
   readonly init: Initializer;
   /** Factor on the learning rate (Caffe's lr_mult). */
   readonly learningRateMultiplier: number;

@@ -1,15 +1,7 @@
 /** What training images go through before they reach a network, as data: the op `augment` and a loader read it. */
+import type { ColourNoise } from '../engine/colourNoise.js';
 
-/** One draw α_i ~ N(0, std²) an image and component; Σ α_i · scales[i] · components[i] is added to each of its pixels. */
-export interface ColourNoise {
-  readonly std: number;
-  /** Standard deviations of the training set's pixels along each component, in grey levels. */
-  readonly scales: readonly number[];
-  /** Unit vectors, in the order of the network's channels. */
-  readonly components: readonly (readonly number[])[];
-  /** The image is divided by this after mean and noise: training then has the contrast of evaluation. */
-  readonly divide: number;
-}
+export type { ColourNoise } from '../engine/colourNoise.js';
 
 export interface Augmentation {
   /** Side of the square that crops of the network's input size are cut from, at any whole offset. */

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../errors.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { Value } from '../graph/graph.js';
-import { type Architecture, type DropoutPlace, type Norm, norms, type Stage } from './architecture.js';
+import { type Architecture, type DropoutPlace, type Norm, norms, type Pooling, type Stage } from './architecture.js';
 import { FamilyBuilder } from './familyBuilder.js';
 import type { Model } from './model.js';
 import { choiceOption, expectOptions, integerOption, type ModelOptions, numberOption } from './options.js';
@@ -33,11 +33,16 @@ export interface FamilyOptions {
   readonly activation?: 'relu' | 'tanh' | 'sigmoid';
   /** How the first fully connected layer is written: as a product of matrices, or as a convolution over the whole map. */
   readonly fc?: 'linear' | 'convolution';
+  /** Height and width of every pooling window, from the stride (no overlap) to what the preset has. */
+  readonly poolKernel?: number;
+  /** How parameters start: as the preset has it, or weights N(0, 2/fan_in) and biases 0 (He et al. 2015, eq. 10). */
+  readonly init?: 'preset' | 'he';
 }
 
 /** Options with every default filled in. */
-export interface Resolved extends Required<Omit<FamilyOptions, 'order' | 'lrn'>> {
+export interface Resolved extends Required<Omit<FamilyOptions, 'order' | 'lrn' | 'poolKernel'>> {
   readonly norm: Norm | undefined;
+  readonly pooling: Pooling;
   readonly stages: (stages: readonly Stage[]) => readonly Stage[];
 }
 
@@ -61,6 +66,8 @@ const optionNames: readonly (keyof FamilyOptions)[] = [
   'dropoutPlace',
   'activation',
   'fc',
+  'poolKernel',
+  'init',
 ];
 
 /** @throws ArgumentError for an unknown option or one out of range */
@@ -94,6 +101,7 @@ function resolve(name: string, architecture: Architecture, given: FamilyOptions 
     others: readonly T[],
   ): T => choiceOption(name, key, of(key) ?? byDefault, [byDefault, ...others.filter((other) => other !== byDefault)]);
   const least = architecture.leastInputSize;
+  const { kernel, stride } = architecture.pooling;
 
   const place = choice<DropoutPlace>('dropoutPlace', architecture.dropout.place, ['outputs', 'inputs', 'blocks']);
   const dropout = numberOption(name, 'dropout', of('dropout') ?? architecture.dropout.probability, 0, 1);
@@ -122,7 +130,12 @@ function resolve(name: string, architecture: Architecture, given: FamilyOptions 
     dropoutPlace: place,
     activation: choice('activation', 'relu', ['tanh', 'sigmoid']),
     fc: choice('fc', 'linear', ['convolution']),
+    init: choice('init', 'preset', ['he']),
     norm,
+    pooling: {
+      ...architecture.pooling,
+      kernel: integerOption(name, 'poolKernel', of('poolKernel') ?? kernel, stride, kernel),
+    },
     stages: (stages) =>
       ordered(stages, order).filter((stage) => norm !== undefined || (stage !== 'norm' && stage !== 'mapNorm')),
   };

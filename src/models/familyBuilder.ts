@@ -57,7 +57,7 @@ export class FamilyBuilder {
       case 'mapNorm':
         return architecture.mapNorm ? this.normalise(architecture.mapNorm, `mapNorm${number}`, flow) : flow;
       case 'pool': {
-        const { ties, ...window } = architecture.pooling;
+        const { ties, ...window } = options.pooling;
         return each(flow, `pool${number}`, (x, name) =>
           block.pool === 'avg'
             ? g.avgPool(x, { ...window, count: 'inside' }, { name })
@@ -100,7 +100,7 @@ export class FamilyBuilder {
     const flow = apart ? input : [this.join(input, name)];
     const channels = flow.reduce((sum, { shape }) => sum + shape[1], 0) / (inner ? 2 : 1);
     const filters = this.scaled(block.filters);
-    const start = resolveLearning(learning, channels * kernel * kernel);
+    const start = this.start(learning, channels * kernel * kernel);
     const weight = g.variable(`${name}.weight`, [filters, channels, kernel, kernel], start.weight, start.weightOptions);
     const bias = g.variable(`${name}.bias`, [filters], start.bias, start.biasOptions);
     const window = { stride, padding: paddingOf(block, input[0].shape) };
@@ -123,7 +123,7 @@ export class FamilyBuilder {
     const [height, width] = sides.map(
       (side, axis) => Math.floor((side + padding[axis] + padding[axis + 2] - kernel) / stride) + 1,
     );
-    const start = resolveLearning(learning, channels * kernel * kernel);
+    const start = this.start(learning, channels * kernel * kernel);
     const shape = [filters, height, width, channels, kernel, kernel];
     const weight = g.variable(`${name}.weight`, shape, start.weight, start.weightOptions);
     const bias = g.variable(`${name}.bias`, [filters, height, width], start.bias, start.biasOptions);
@@ -135,7 +135,7 @@ export class FamilyBuilder {
     const number = layer.number ?? digits(layer.name);
     const x = options.dropoutPlace === 'inputs' && !last ? this.drop(input, number) : input;
     const units = last ? options.classes : this.scaled(layer.units ?? 0);
-    const start = resolveLearning(
+    const start = this.start(
       layer.learning,
       x.shape.slice(1).reduce((product, extent) => product * extent, 1),
     );
@@ -177,6 +177,14 @@ export class FamilyBuilder {
 
   private join(flow: Flow, name: string): Value {
     return flow.length === 1 ? flow[0] : this.g.concat(flow, { axis: 1 }, { name: `${name}/concat`, layer: name });
+  }
+
+  /** How the layer's variables start and learn; each output is a sum of `fanIn` products. */
+  private start(learning: Learning, fanIn: number): LearnedOptions {
+    if (this.options.init === 'preset') return resolveLearning(learning, fanIn);
+    // The initializer 'he' reads the fan-in off the shape, which local kernels have otherwise.
+    const weight: Start = { kind: 'normal', std: Math.sqrt(2 / fanIn) };
+    return resolveLearning({ ...learning, weight, bias: { kind: 'constant', value: 0 } }, fanIn);
   }
 
   /** Even, so that two towers share every layer; the small term keeps 96 · (1/3) at 32. */

@@ -4,13 +4,17 @@ import type { Model, Preprocessing } from './model.js';
 import type { ModelOptions } from './options.js';
 import { preset } from './presets.js';
 
-/** Everything needed to make the model again: 'preset', and as JSON 'options', 'classes' and 'preprocessing'. */
+/**
+ * Everything needed to make the model again: 'preset', and as JSON 'options', 'classes' and 'preprocessing'; 'classNames' too where the
+ * model has them.
+ */
 export function weightsMetadata(model: Model): Record<string, string> {
   return {
     preset: model.name,
     options: JSON.stringify(model.options),
     classes: JSON.stringify(model.classes),
     preprocessing: JSON.stringify(model.preprocessing),
+    ...(model.classNames ? { classNames: JSON.stringify(model.classNames) } : {}),
   };
 }
 
@@ -45,7 +49,15 @@ export function modelFromMetadata(metadata: Readonly<Record<string, string>>, wh
       `${where}: 'preprocessing' in the metadata lacks a field or has a wrong one: ${text('preprocessing')}`,
     );
   }
-  return { ...model, preprocessing };
+  const named = Object.hasOwn(metadata, 'classNames')
+    ? { classNames: namesOf(json('classNames'), model.classes, where) }
+    : {};
+  return { ...model, preprocessing, ...named };
+}
+
+function namesOf(value: unknown, classes: number, where: string): readonly string[] {
+  if (Array.isArray(value) && value.length === classes && value.every((name) => typeof name === 'string')) return value;
+  throw new FileError(`${where}: 'classNames' in the metadata must be a list of ${classes} strings`);
 }
 
 function presetOf(name: string, options: unknown, where: string): Model {

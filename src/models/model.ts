@@ -66,6 +66,8 @@ export interface Model {
   /** [C, H, W] of one input image. */
   readonly inputShape: readonly number[];
   readonly classes: number;
+  /** Names of the classes in their order, where they are known: those of a training set. */
+  readonly classNames?: readonly string[];
   readonly preprocessing: Preprocessing;
   readonly recipe: Recipe;
   /** What training images go through beside `preprocessing`; nothing where it is missing. */

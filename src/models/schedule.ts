@@ -14,7 +14,12 @@ export type Schedule =
    * Falls by `factor` in all, in `steps` equal stretches of the training: factor^(−i/(steps − 1)) in stretch i = 0 …
    * steps − 1 (cuda-convnet2's dexp).
    */
-  | { readonly kind: 'dexp'; readonly factor: number; readonly steps: number };
+  | { readonly kind: 'dexp'; readonly factor: number; readonly steps: number }
+  /**
+   * Times `factor` whenever validation has not improved for `patience` epochs, at most `drops` times (Krizhevsky et al. 2012, §5: a tenth,
+   * three times). How often it has dropped is not in the recipe: the trainer counts, and hands the count in.
+   */
+  | { readonly kind: 'plateau'; readonly factor: number; readonly patience: number; readonly drops: number };
 
 /** Parameters with a schedule of their own. */
 export interface ScheduleOverride {
@@ -34,9 +39,11 @@ interface Progress {
   readonly iterations: number;
   /** With a fraction; undefined where the size of the training set is not known. */
   readonly epoch: number | undefined;
+  /** How often a plateau has lowered the rate. */
+  readonly drops: number;
 }
 
-function factorOf(schedule: Schedule, { iteration, iterations, epoch }: Progress): number {
+function factorOf(schedule: Schedule, { iteration, iterations, epoch, drops }: Progress): number {
   const share = Math.min(1, iteration / iterations);
   switch (schedule.kind) {
     case 'fixed':
@@ -54,22 +61,26 @@ function factorOf(schedule: Schedule, { iteration, iterations, epoch }: Progress
       const stretch = Math.min(schedule.steps - 1, Math.floor(share * schedule.steps));
       return schedule.factor ** (-stretch / (schedule.steps - 1));
     }
+    case 'plateau':
+      return schedule.factor ** Math.min(drops, schedule.drops);
   }
 }
 
 /**
  * What the learning rate of a parameter is multiplied with at an iteration (counted from 0), beside its own constant multiplier.
  *
+ * @param drops how often a plateau has lowered the rate so far
  * @throws ArgumentError when the schedule counts epochs and the recipe does not say how many images there are
  */
 export function rateFactor(
   recipe: Pick<Recipe, 'batch' | 'iterations' | 'schedule' | 'overrides' | 'trainingImages'>,
   parameter: string,
   iteration: number,
+  drops = 0,
 ): number {
   const { batch, iterations, trainingImages } = recipe;
   const epoch = trainingImages === undefined ? undefined : (iteration * batch) / trainingImages;
   const kind = parameter.endsWith('.bias') ? 'biases' : 'weights';
   const own = recipe.overrides?.findLast(({ of }) => of === parameter || of === kind);
-  return factorOf(own?.schedule ?? recipe.schedule, { iteration, iterations, epoch });
+  return factorOf(own?.schedule ?? recipe.schedule, { iteration, iterations, epoch, drops });
 }

@@ -1,5 +1,6 @@
 /** All ops by name. */
 import { GraphError } from '../errors.js';
+import { accumulate } from './accumulate.js';
 import { adam } from './adam.js';
 import { adaptiveAvgPool, adaptiveAvgPoolGradient } from './adaptiveAvgPool.js';
 import { add } from './add.js';
@@ -32,6 +33,7 @@ import { split, splitGradient } from './split.js';
 import { tanh, tanhGradient } from './tanh.js';
 
 const all: readonly Op[] = [
+  accumulate,
   add,
   augment,
   adaptiveAvgPool,

@@ -1,6 +1,7 @@
 /** All case tables. */
 import { ArgumentError } from '../errors.js';
 import type { Case } from './case.js';
+import { cases as accumulate } from './cases/accumulate.js';
 import { cases as adam } from './cases/adam.js';
 import { cases as adaptiveAvgPool } from './cases/adaptiveAvgPool.js';
 import { cases as add } from './cases/add.js';
@@ -49,6 +50,7 @@ export const allCases: readonly Case[] = [
   ...reshape,
   ...add,
   ...sgd,
+  ...accumulate,
   ...augment,
   ...adam,
   ...batchNorm,

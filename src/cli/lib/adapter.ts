@@ -27,8 +27,13 @@ export function tuneOptions(): readonly Option[] {
 
 /** Before a command: where it asks for a software adapter, or for any adapter and there is none, a process that has one runs it. */
 export async function provideAdapter(command: Command): Promise<void> {
-  const { adapter, backend } = command.opts<{ adapter?: 'software'; backend?: string | readonly string[] }>();
-  if (hasSoftwareEnvironment()) return;
+  const { adapter, backend, browser } = command.opts<{
+    adapter?: 'software';
+    backend?: string | readonly string[];
+    /** A browser finds adapters by itself. */
+    browser?: boolean;
+  }>();
+  if (browser || hasSoftwareEnvironment()) return;
   if (adapter !== undefined) {
     await runOnSoftware('as asked for');
     return;

@@ -1,5 +1,6 @@
 /** Parsers of option values; what they throw becomes commander's one line on stderr. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import type { Crops } from '../../train/predict.js';
 
 /** A whole number of at least `least`. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -39,4 +40,12 @@ export function assignment(text: string, given: Readonly<Record<string, string>>
   const [name, value, ...more] = text.split('=').map((part) => part.trim());
   if (!name || !value || more.length > 0) throw new InvalidArgumentError('Expected NAME=VALUE.');
   return { ...given, [name]: value };
+}
+
+/** `--crops` */
+export function cropsOption(): Option {
+  const parse = word(['1', '10'] as const);
+  return new Option('--crops <n>', '1, or 10: corners, centre and their mirror images, probabilities averaged')
+    .default(1, '1')
+    .argParser((text): Crops => (parse(text) === '10' ? 10 : 1));
 }

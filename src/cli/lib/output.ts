@@ -3,10 +3,10 @@ import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CommanderError } from 'commander';
 import { writeAtomically } from '../../atomicFile.js';
-import { FileError, TandemError } from '../../errors.js';
+import { DivergenceError, FileError, TandemError } from '../../errors.js';
 
 /** Exit statuses of all commands. */
-export const exit = { fine: 0, checkFailed: 1, badInput: 2 } as const;
+export const exit = { fine: 0, checkFailed: 1, badInput: 2, interrupted: 130 } as const;
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -36,7 +36,7 @@ export function reportFailure(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exit.fine : exit.badInput;
   if (error instanceof TandemError) {
     process.stderr.write(`tandem: ${oneLine(error.message)}\n`);
-    return exit.badInput;
+    return error instanceof DivergenceError ? exit.checkFailed : exit.badInput;
   }
   process.stderr.write(`tandem: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return exit.checkFailed;

@@ -11,8 +11,15 @@ import { ArgumentError, BackendError, FileError } from '../../errors.js';
 const loopback = '127.0.0.1';
 const dist = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Folders by the start of the path in a URL; the first that fits counts. */
-const mounts = [
+/** A folder by the start of the path in a URL. */
+export interface Mount {
+  /** '/dist/lib/' */
+  readonly path: string;
+  readonly folder: string;
+}
+
+/** The first that fits counts. */
+const mounts: readonly Mount[] = [
   { path: '/dist/lib/', folder: join(dist, 'lib') },
   { path: '/dist/wasm/', folder: join(dist, 'wasm') },
   { path: '/', folder: join(dist, 'page') },
@@ -23,7 +30,12 @@ const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
   '.wasm': 'application/wasm',
+  // Weights, models and images for measurements in a browser.
+  '.safetensors': 'application/octet-stream',
+  '.onnx': 'application/octet-stream',
+  '.f32': 'application/octet-stream',
 };
 
 /** They make a page cross-origin isolated, so that its threads may share memory. */
@@ -43,9 +55,14 @@ export interface RunningServer {
  *
  * @param port 0 for any that is free
  * @param isolated without it the page has what a server gives that knows nothing of these headers
+ * @param further folders, which go before the page's own; the list is looked up at each request
  * @throws FileError when the page has not been built, ArgumentError for a port that cannot be, BackendError for one that is not to be had
  */
-export async function startServer(port: number, isolated = true): Promise<RunningServer> {
+export async function startServer(
+  port: number,
+  isolated = true,
+  further: readonly Mount[] = [],
+): Promise<RunningServer> {
   if (port > 65535) throw new ArgumentError(`port must be a number from 0 to 65535, got ${port}`);
   await stat(join(dist, 'page', 'index.html')).catch((error: Error) => {
     throw new FileError(`the page has not been built (npm run build): ${error.message}`, { cause: error });
@@ -53,7 +70,7 @@ export async function startServer(port: number, isolated = true): Promise<Runnin
   const headers = isolated ? isolation : {};
   const server = createServer((request, response) => {
     // A reader that goes away in the middle is no failure.
-    answer(request, response, headers).catch(() => response.destroy());
+    answer(request, response, headers, further).catch(() => response.destroy());
   });
   await listen(server, port);
   return {
@@ -79,13 +96,14 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   headers: Readonly<Record<string, string>>,
+  further: readonly Mount[],
 ): Promise<void> {
   const { method, url = '/' } = request;
   if (method !== 'GET' && method !== 'HEAD') {
     refuse(response, 405);
     return;
   }
-  const file = fileOf(url);
+  const file = fileOf(url, further);
   const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
   if (file === undefined || !found?.isFile()) {
     refuse(response, 404);
@@ -107,9 +125,9 @@ function refuse(response: ServerResponse, status: number): void {
 }
 
 /** The file that a URL's path stands for: plain names below one of the mounts, of a known type. */
-export function fileOf(url: string): string | undefined {
+export function fileOf(url: string, further: readonly Mount[] = []): string | undefined {
   const [path] = url.split(/[?#]/);
-  const mount = mounts.find((each) => path.startsWith(each.path));
+  const mount = [...further, ...mounts].find((each) => path.startsWith(each.path));
   const rest = path === '/' ? 'index.html' : path.slice(mount?.path.length);
   // No other names are there to be served; so no path leads out of the folder.
   if (!mount || !/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(rest) || !(extname(rest) in types)) return undefined;

@@ -161,6 +161,7 @@ const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   batchNorm: [{ name: 'planes', lower: lowerBatchNorm }],
   batchNormDataGradient: [{ name: 'planes', lower: lowerBatchNorm }],
   batchNormScaleGradient: [{ name: 'planes', lower: lowerBatchNorm }],
+  accumulate: elementwise('accumulate'),
   add: elementwise('add'),
   augment: [{ name: 'rows', lower: lowerAugment }],
   local2d: [{ name: 'patches', lower: lowerLocal2d }],

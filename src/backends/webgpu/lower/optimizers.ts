@@ -65,6 +65,15 @@ export function lowerAdam(context: LowerContext): void {
   context.step(blockStep(context, countOf(context), 'adam', bindings, {}, words));
 }
 
+export function lowerAccumulate(context: LowerContext): void {
+  const bindings = [
+    { buffer: begun(context, 0, 0), access: 'write' },
+    { buffer: context.input(1), access: 'read' },
+    { buffer: context.input(2), access: 'read', whole: true },
+  ] as const;
+  context.step(blockStep(context, countOf(context), 'accumulate', bindings));
+}
+
 /** A number from 0 to below 1 in units of 2⁻⁶⁴: high and low word. */
 function fraction(value: number): readonly [number, number] {
   const high = Math.floor(value * 2 ** 32);

@@ -34,7 +34,7 @@ import {
 } from './losses.js';
 import { lowerLrn, lowerLrnWithin, lowerLrnWithinGradient } from './lrn.js';
 import { lowerMatMul } from './matMul.js';
-import { lowerAdam, lowerSgd } from './optimizers.js';
+import { lowerAccumulate, lowerAdam, lowerSgd } from './optimizers.js';
 import { lowerConcat, lowerSplit, lowerSplitGradient } from './pieces.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
 import type { Feature, Limits, LowerContext, LowerRule } from './program.js';
@@ -141,6 +141,7 @@ export const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   crossEntropyTargetGradient: reductions('rows', lowerCrossEntropyGradient(true)),
   meanSquaredError: reductions('tree', lowerMeanSquaredError),
   meanSquaredErrorGradient: [{ name: 'vectors', lower: lowerMeanSquaredErrorGradient }],
+  accumulate: [{ name: 'vectors', lower: lowerAccumulate }],
   sgd: [{ name: 'fused', lower: lowerSgd }],
   adam: [{ name: 'fused', lower: lowerAdam }],
 };

@@ -1,0 +1,168 @@
+/** What `tandem train` trains: model, recipe, data and network, from the options and, when resuming, from the checkpoint. */
+
+import type { DataSplits, Dataset } from '../../data/dataset.js';
+import { imageInput } from '../../data/imageInput.js';
+import { type OpenDataOptions, openData } from '../../data/openData.js';
+import { meanImage } from '../../data/statistics.js';
+import type { Engine } from '../../engine/engine.js';
+import type { ImageInput } from '../../engine/imageInput.js';
+import type { Network } from '../../engine/network.js';
+import { type OptimizerSettings, withChanges } from '../../engine/optimizer.js';
+import { ArgumentError, FileError } from '../../errors.js';
+import { loadNetwork, openWeights } from '../../formats/network.js';
+import type { Model, Recipe } from '../../models/model.js';
+import type { ModelOptions } from '../../models/options.js';
+import { preset } from '../../models/presets.js';
+import { recipeFor } from '../../models/recipes.js';
+import type { Schedule } from '../../models/schedule.js';
+import { type Checkpoint, expectNoCheckpoint, readCheckpoint } from '../../train/checkpoint.js';
+
+/** What `tandem train` does when nothing is said: a network that is soon taught, and a recipe for it. */
+const byDefault = { model: 'cifar10-quick', data: 'synthetic', recipe: 'synthetic' } as const;
+
+export interface SubjectOptions {
+  readonly model?: string;
+  readonly option?: ModelOptions;
+  readonly data?: string;
+  readonly validation?: number;
+  readonly skipBad?: boolean;
+  readonly seed?: number;
+  readonly recipe?: string;
+  readonly batch?: number;
+  readonly lr?: number;
+  readonly optimizer?: OptimizerSettings;
+  readonly schedule?: Schedule;
+  readonly weights?: string;
+  readonly head?: number | true;
+  readonly freeze?: readonly string[];
+  readonly checkpoint?: string;
+  readonly resume?: boolean;
+}
+
+/** Everything but the network itself. */
+export interface Subject {
+  readonly model: Model;
+  readonly recipe: Recipe;
+  readonly seed: number;
+  readonly splits: DataSplits;
+  /** What is classified after each epoch: images kept apart, or those to test with. */
+  readonly validation: Dataset | undefined;
+  readonly resumed: Omit<Checkpoint, 'file'> | undefined;
+}
+
+type DataCallbacks = Pick<OpenDataOptions, 'onProgress' | 'onSkipped' | 'signal'>;
+
+/** Reads what there is to read, and opens the data; the device is not needed for it. */
+export async function openSubject(options: SubjectOptions, callbacks: DataCallbacks): Promise<Subject> {
+  const { data = byDefault.data, checkpoint, weights } = options;
+  if (options.resume && checkpoint === undefined) throw new ArgumentError('--resume needs --checkpoint DIR');
+  if (options.head !== undefined && weights === undefined) {
+    throw new ArgumentError('--head replaces the last layer of a network that was trained before: it needs --weights');
+  }
+  const resumed = options.resume && checkpoint !== undefined ? await readCheckpoint(checkpoint) : undefined;
+  if (checkpoint !== undefined && !resumed) await expectNoCheckpoint(checkpoint);
+  const kept = resumed?.model ?? (weights === undefined ? undefined : await modelOf(weights));
+  const wanted = chosenModel(options, kept, resumed?.path ?? weights);
+  const seed = options.seed ?? resumed?.state.seed ?? 1;
+  const recipe = recipeOf(options, wanted, resumed?.state.recipe, data);
+  const { preprocessing, augmentation } = wanted;
+  const { validation, skipBad } = options;
+  const splits = await openData(data, { preprocessing, augmentation, seed, validation, skipBad, ...callbacks });
+  const model = resumed?.model ?? withClasses(wanted, splits.train, options);
+  return { model, recipe, seed, splits, validation: splits.validation ?? splits.test, resumed };
+}
+
+async function modelOf(weights: string): Promise<Model> {
+  const { model, file } = await openWeights(weights);
+  await file.close();
+  return model;
+}
+
+function chosenModel({ model: name, option }: SubjectOptions, kept: Model | undefined, path?: string): Model {
+  if (!kept) return preset(name ?? byDefault.model, option);
+  if (name !== undefined && preset(name).name !== kept.name) {
+    throw new FileError(`'${path}' holds a ${kept.name}, but --model is ${name}`);
+  }
+  for (const [key, value] of Object.entries(option ?? {})) {
+    if (kept.options[key] === value) continue;
+    throw new FileError(`'${path}' holds a ${kept.name} with ${key} ${kept.options[key]}, but --option has ${value}`);
+  }
+  return kept;
+}
+
+/** A model with a class for each of the data's. */
+function withClasses(model: Model, train: Dataset, { option, weights, head }: SubjectOptions): Model {
+  const classNames = train.classes;
+  const count = classNames.length;
+  if (model.classes === count) return { ...model, classNames };
+  if (weights !== undefined) {
+    // `loadNetwork` puts the new layer in.
+    if (head !== undefined) return model;
+    throw new ArgumentError(
+      `'${weights}' tells ${model.classes} classes apart, ${train.name} has ${count}: --head replaces the last layer`,
+    );
+  }
+  if (option?.classes !== undefined) return model;
+  return { ...preset(model.name, { ...model.options, classes: count }), classNames };
+}
+
+/** The recipe that was named; else that of the checkpoint, one for the synthetic images, or the model's own; then the overrides. */
+function recipeOf(options: SubjectOptions, model: Model, resumed: Recipe | undefined, data: string): Recipe {
+  const { recipe: name, batch, lr, schedule, optimizer } = options;
+  const unnamed = resumed ?? recipeFor(model, data === byDefault.data ? byDefault.recipe : 'own');
+  const base = name === undefined ? unnamed : recipeFor(model, name);
+  const { overrides, ...rest } = base;
+  return {
+    ...rest,
+    // Another schedule is that of all parameters.
+    ...(overrides && schedule === undefined ? { overrides } : {}),
+    // A recipe that counts its length in epochs keeps them.
+    iterations: batch === undefined || !base.trainingImages ? base.iterations : (base.iterations * base.batch) / batch,
+    batch: batch ?? base.batch,
+    learningRate: lr ?? base.learningRate,
+    schedule: schedule ?? base.schedule,
+    optimizer: withChanges(base.optimizer, optimizer),
+  };
+}
+
+/** The network to be trained, with what is frozen. */
+export async function openNetwork(
+  engine: Engine,
+  { model, recipe, seed, splits, resumed }: Subject,
+  { weights, head, freeze }: SubjectOptions,
+  signal: AbortSignal,
+): Promise<Network<Model>> {
+  const { train } = splits;
+  const common = { seed, optimizer: recipe.optimizer, learningRate: recipe.learningRate };
+  let network: Network<Model>;
+  if (resumed) {
+    network = await loadNetwork(engine, resumed.path, common);
+  } else if (weights !== undefined) {
+    const classes = head === undefined ? undefined : head === true ? train.classes.length : head;
+    network = await loadNetwork(engine, weights, { ...common, classes });
+  } else {
+    network = await engine.network(model, { ...common, input: await inputOf(model, train, signal) });
+  }
+  try {
+    network.freeze(frozenNames(network, freeze ?? resumed?.state.frozen ?? []));
+    return network;
+  } catch (error) {
+    await network.close();
+    throw error;
+  }
+}
+
+async function inputOf(model: Model, train: Dataset, signal: AbortSignal): Promise<ImageInput> {
+  const statistics = model.preprocessing.meanImage ? { meanImage: await meanImage(train, signal) } : {};
+  return imageInput(model, train.shape, statistics);
+}
+
+/** 'conv*' stands for all layers whose names begin so. */
+function frozenNames(network: Network<Model>, patterns: readonly string[]): readonly string[] {
+  const names = network.parameters.map(({ name }) => name);
+  return patterns.flatMap((pattern) => {
+    if (!pattern.endsWith('*')) return [pattern];
+    const found = names.filter((name) => name.startsWith(pattern.slice(0, -1)));
+    return found.length > 0 ? found : [pattern];
+  });
+}
