@@ -364,7 +364,8 @@ class Benchmark {
         ? Promise.resolve(work())
         : this.peers.attempt(implementation, `${what} of ${mode} at batch ${batch}`, async () => work());
     const gpuMs = await attempt('GPU time', () => implementation.deviceMs?.(mode, sampled.medianMs));
-    const { least, most, budgetMs } = flights;
+    const { least, most } = flights;
+    const budgetMs = this.options.sampling?.budgetMs ?? flights.budgetMs;
     const runs = Math.max(least, Math.min(most, Math.floor(budgetMs / sampled.medianMs)));
     const ms = await attempt('runs in flight', () => implementation.inFlight?.(mode, runs));
     return { gpuMs, ...(ms !== undefined && { inFlight: { runs, ms, imagesPerSecond: (batch / ms) * 1000 } }) };

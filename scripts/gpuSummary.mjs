@@ -31,7 +31,7 @@ const reports = ['large', 'small', 'tuned', 'layers', 'layers-1'].flatMap((part)
   return report ? [{ part, ...report }] : [];
 });
 const head = ['part', 'network', 'mode', 'batch', 'implementation', 'img/s', 'img/s in flight', 'GPU ms', 'ours / theirs', 'in flight'];
-lines.push(row(head), row(head.map((_, i) => (i < 3 || i === 4 ? '---' : '---:'))));
+if (reports.length > 0) lines.push(row(head), row(head.map((_, i) => (i < 3 || i === 4 ? '---' : '---:'))));
 for (const { part, results } of reports) {
   for (const result of results) {
     const { model, mode, batch, imagesPerSecond, inFlight, gpuMs } = result;

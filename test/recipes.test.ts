@@ -3,6 +3,7 @@ import t from 'tap';
 import { inferenceGraph } from '../src/engine/graphs.js';
 import type { Model } from '../src/models/model.js';
 import { preset, presets } from '../src/models/presets.js';
+import { recipeFor, recipes } from '../src/models/recipes.js';
 import { iterationsOf, rateFactor } from '../src/models/schedule.js';
 
 const names = [...presets.keys()];
@@ -135,4 +136,33 @@ t.test('recipes are data: they survive JSON, and their parts fit each other', as
       t.ok(Math.abs(product - Number(i === j)) < 1e-4, 'components are orthonormal');
     }
   }
+});
+
+t.test('recipes by name', async (t) => {
+  const model = preset('alexnet-owt');
+  t.equal(recipeFor(model, 'own'), model.recipe);
+  t.match(recipeFor(model, 'dexp'), { schedule: { kind: 'dexp', factor: 250 }, optimizer: { rule: 'torch' } });
+  t.equal(recipeFor(model, 'cifar10-full'), preset('cifar10-full').recipe, "another preset's");
+  t.throws(() => recipeFor(model, 'speed'), {
+    name: 'ArgumentError',
+    message: /there is no recipe 'speed', expected one of own, dexp, synthetic, paper, /,
+  });
+  for (const [name, { recipe, source }] of recipes) {
+    t.same(JSON.parse(JSON.stringify(recipe)), recipe, `${name} is data`);
+    t.ok(source.length > 10 && recipe.iterations > 0 && recipe.learningRate > 0);
+    const [first, last] = [0, recipe.iterations - 1].map((at) => rateFactor(recipe, 'conv1.weight', at, 0));
+    t.ok(first === 1 && last <= 1, `${name}: ${first} … ${last}`);
+  }
+  const at = (name: string) => recipes.get(name)?.recipe;
+  t.match(at('paper-epochs'), { ...preset('alexnet').recipe });
+  t.match(at('source-2012'), { ...preset('alexnet-2012').recipe });
+  t.match(at('caffe'), { ...preset('caffe-alexnet').recipe });
+  t.match(at('torch'), { ...preset('alexnet-owt').recipe, alternatives: undefined });
+  t.match(at('adam'), { batch: 64, learningRate: 0.001, optimizer: { kind: 'adam' } });
+
+  const plateau = { kind: 'plateau', factor: 0.1, patience: 3, drops: 3 } as const;
+  const factors = [0, 1, 2, 3, 4].map((drops) =>
+    rateFactor({ batch: 1, iterations: 9, schedule: plateau }, 'w', 5, drops).toPrecision(3),
+  );
+  t.same(factors, ['1.00', '0.100', '0.0100', '0.00100', '0.00100']);
 });

@@ -10,7 +10,14 @@ import type { Graph } from '../src/graph/graph.js';
 import { preset } from '../src/models/presets.js';
 import { emptyFolder, tandem } from './support/cli.js';
 
-const adapter = { name: 'Scripted', software: false, features: ['timestamp-query'], used: [], limits: {} };
+const adapter = {
+  name: 'Scripted',
+  software: false,
+  features: ['timestamp-query'],
+  used: [],
+  kernels: 'a',
+  limits: {},
+};
 
 /** What a backend of scripted times was asked for. */
 interface Log {
@@ -142,25 +149,39 @@ t.test('off, or without an adapter, nothing is wrapped', async (t) => {
 t.test('the file', async (t) => {
   const file = (await emptyFolder(t))('deep/er/tuning.json');
   const tuning = { algorithm: 'x', ms: { x: 1, y: 2 } };
-  t.strictSame(await readTunings(file, 'A'), {}, 'none there');
-  await addTunings(file, 'A', { one: tuning });
-  await addTunings(file, 'B', { one: { ...tuning, algorithm: 'y' } });
-  await addTunings(file, 'A', { two: tuning });
-  t.strictSame(await readTunings(file, 'A'), { one: tuning, two: tuning });
-  t.strictSame(await readTunings(file, 'B'), { one: { ...tuning, algorithm: 'y' } });
+  const [a, b, later] = [
+    { name: 'A', kernels: 'first' },
+    { name: 'B', kernels: 'first' },
+    { name: 'A', kernels: 'second' },
+  ];
+  t.strictSame(await readTunings(file, a), {}, 'none there');
+  await addTunings(file, a, { one: tuning });
+  await addTunings(file, b, { one: { ...tuning, algorithm: 'y' } });
+  await addTunings(file, a, { two: tuning });
+  t.strictSame(await readTunings(file, a), { one: tuning, two: tuning });
+  t.strictSame(await readTunings(file, b), { one: { ...tuning, algorithm: 'y' } });
+
+  t.strictSame(await readTunings(file, later), {}, 'what was measured of other kernels is not taken');
+  await addTunings(file, later, { three: tuning });
+  t.strictSame(await readTunings(file, later), { three: tuning });
+  t.strictSame(await readTunings(file, a), {}, 'nor kept');
+  t.strictSame(Object.keys(await readTunings(file, b)), ['one'], 'other adapters keep theirs');
 
   const whole = JSON.parse(await readFile(file, 'utf8'));
+  const withTuning = (k: object): string =>
+    JSON.stringify({ ...whole, adapters: { A: { kernels: 'x', tunings: { k } } } });
   const bad: readonly (readonly [string, RegExp])[] = [
     ['{"format":', /no JSON/],
     ['null', /'format' is not/],
-    [JSON.stringify({ ...whole, version: 7 }), /'version' is 7, expected 1/],
+    [JSON.stringify({ ...whole, version: 7 }), /'version' is 7, expected 2/],
     [JSON.stringify({ ...whole, adapters: [] }), /'adapters' is no object/],
-    [JSON.stringify({ ...whole, adapters: { A: { k: { algorithm: 'z', ms: { x: 1 } } } } }), /'k' of 'A'/],
-    [JSON.stringify({ ...whole, adapters: { A: { k: { algorithm: 'x', ms: { x: 'soon' } } } } }), /'k' of 'A'/],
+    [JSON.stringify({ ...whole, adapters: { A: { kernels: 'x' } } }), /'A' is no object with 'kernels' and 'tunings'/],
+    [withTuning({ algorithm: 'z', ms: { x: 1 } }), /'k' of 'A'/],
+    [withTuning({ algorithm: 'x', ms: { x: 'soon' } }), /'k' of 'A'/],
   ];
   for (const [text, message] of bad) {
     await writeFile(file, text);
-    await t.rejects(readTunings(file, 'A'), { name: 'BackendError', message }, text.slice(0, 40));
+    await t.rejects(readTunings(file, a), { name: 'BackendError', message }, text.slice(0, 40));
     const warnings: string[] = [];
     const warn = (line: string) => warnings.push(line);
     t.equal((await planned({ a: 1, b: 2 }, { file, measure: false, warn })).tuning, undefined);
@@ -168,7 +189,7 @@ t.test('the file', async (t) => {
     t.ok(warnings[0].includes(file), 'names the file');
   }
   await planned({ a: 40, b: 30 }, { file, warn: () => {} });
-  t.equal(Object.keys(await readTunings(file, adapter.name)).length, convolutions.length, 'tuning again replaces it');
+  t.equal(Object.keys(await readTunings(file, adapter)).length, convolutions.length, 'tuning again replaces it');
 });
 
 t.test('tandem plan tells what was measured', async (t) => {

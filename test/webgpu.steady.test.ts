@@ -1,5 +1,6 @@
 /** A step in the steady state: nothing is made, one submit, and the same bits whenever it is done again. */
 import t from 'tap';
+import { kernelFeatures } from '../src/backends/webgpu/lower/program.js';
 import { type Engine, GraphBuilder, openEngine } from '../src/index.js';
 import { preset } from '../src/models/presets.js';
 import { elements } from '../src/ops/define.js';
@@ -128,7 +129,7 @@ async function train(engine: Engine): Promise<ReadonlyMap<string, Float32Array>>
 }
 
 t.test('the same seed, the same bits', async (t) => {
-  const device = await ownDevice();
+  const device = await ownDevice(kernelFeatures);
   t.teardown(() => device.destroy());
   await using one = await openEngine({ backend: 'webgpu' });
   await using other = await openEngine({ device });

@@ -17,6 +17,8 @@ export interface AdapterInfo {
   /** Optional features found, and those of them that are put to use. */
   readonly features: readonly string[];
   readonly used: readonly string[];
+  /** Version of the kernels that run on it: what was measured of others says nothing of them. */
+  readonly kernels: string;
   /** Limits that plans keep to, as WebGPU names them. */
   readonly limits: Readonly<Record<string, number>>;
 }

@@ -27,7 +27,7 @@ export interface BackendOptions {
   readonly simd?: SimdLevel;
   /** False keeps to one thread and memory that is not shared. */
   readonly sharedMemory?: boolean;
-  /** For 'webgpu': a device of the caller's, which is used and never destroyed. */
+  /** For 'webgpu': a device of the caller's, which is used and never destroyed. Kernels use 'subgroups' when it has that feature. */
   readonly device?: GPUDevice;
   /**
    * Autotuning, of backends that compute on an adapter: true times the algorithms of each node on its shapes when a program is compiled, and

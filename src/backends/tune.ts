@@ -7,7 +7,7 @@ import type { Graph, Node } from '../graph/graph.js';
 import type { NodeTuning, Plan } from '../plan/plan.js';
 import type { Backend, CompileOptions, Executable, RunOptions, RunResult, Storage, TypedArray } from './backend.js';
 import { keyOf, tuneNode } from './tuneNode.js';
-import { addTunings, defaultTuningFile, readTunings, type Tuning } from './tuningFile.js';
+import { addTunings, defaultTuningFile, readTunings, type Tuned, type Tuning } from './tuningFile.js';
 
 export interface TuneOptions {
   /** Whether to measure what the file does not know, and add it there; true by default. */
@@ -36,14 +36,14 @@ export async function tuned(backend: Backend, tune: boolean | TuneOptions | unde
   }
   const known = new Map<string, Tuning>();
   if (file !== undefined) {
-    const read = readTunings(file, adapter.name).catch((error: BackendError) => {
+    const read = readTunings(file, adapter).catch((error: BackendError) => {
       warn(`what was measured for tuning is ignored: ${error.message} (delete the file, or tune again)`);
       return {};
     });
     for (const [key, tuning] of Object.entries(await read)) known.set(key, tuning);
   }
   if (!measure && known.size === 0) return backend;
-  return new TunedBackend(backend, adapter.name, known, { measure, file, onNode, warn });
+  return new TunedBackend(backend, adapter, known, { measure, file, onNode, warn });
 }
 
 class TunedBackend implements Backend {
@@ -54,7 +54,7 @@ class TunedBackend implements Backend {
 
   constructor(
     private readonly inner: Backend,
-    private readonly adapter: string,
+    private readonly adapter: Tuned,
     private readonly known: Map<string, Tuning>,
     private readonly options: TuneOptions & { readonly warn: (text: string) => void },
   ) {}

@@ -13,6 +13,7 @@ import { adapterOption } from './lib/adapter.js';
 import { interruptible } from './lib/interrupt.js';
 import { wholeNumber, word } from './lib/options.js';
 import { exit, expectFolder, print, writeJson } from './lib/output.js';
+import { pretrainLayers } from './lib/pretraining.js';
 import { Progress } from './lib/progress.js';
 import { formatCount, formatExtents } from './lib/table.js';
 import { TrainingLog } from './lib/trainingLog.js';
@@ -33,6 +34,7 @@ interface TrainCommandOptions extends SubjectOptions {
   readonly epochs?: number;
   readonly steps?: number;
   readonly microBatch?: number;
+  readonly pretrain?: number | true;
   readonly rate?: Readonly<Record<string, number>>;
   readonly checkpointEvery?: number;
   readonly patience?: number;
@@ -49,6 +51,7 @@ export function trainCommand(): Command {
     .description('train a network: with no options a small one, on drawn shapes and textures, in a minute or two')
     .option('--model <name>', 'a preset; cifar10-quick by default, or that of --weights or of the checkpoint')
     .option('--option <name=value>', "an option of the preset, such as 'width=0.5'; may be repeated", modelOption)
+    .option('--input-scale <factor>', "factor on pixels (0 to 255) less their mean, instead of the preset's", number(0))
     .option(
       '--data <source>',
       "a folder of class folders of images, with MNIST's files or with CIFAR-10's binary release; or 'synthetic' (the default)",
@@ -75,6 +78,11 @@ export function trainCommand(): Command {
     .option('--weights <file>', 'start from the parameters of a network that was trained before')
     .option('--head [classes]', 'with --weights: replace the last layer, for the classes of the data', wholeNumber(1))
     .option('--freeze <list>', "layers or parameters that stay as they are; 'conv*' for all that begin so", list)
+    .option(
+      '--pretrain [steps]',
+      'first teach each convolution in turn to give back its input, without labels; 500 steps a layer by default',
+      wholeNumber(1),
+    )
     .option('--patience <epochs>', 'stop after so many epochs without a better validation', wholeNumber(1))
     .option('--checkpoint <dir>', 'folder of the last and the best checkpoint')
     .option('--checkpoint-every <steps>', 'also between the ends of epochs', wholeNumber(1))
@@ -112,6 +120,11 @@ async function runTrain(options: TrainCommandOptions): Promise<void> {
     const network = await openNetwork(engine, subject, options, signal);
     const trainer = makeTrainer(network, subject, options, signal);
     if (!quiet) print(describe(network, subject, trainer, engine));
+    // A checkpoint has what pre-training came to.
+    if (options.pretrain !== undefined && !options.resume) {
+      const settings = { steps: options.pretrain === true ? undefined : options.pretrain, batch: subject.recipe.batch };
+      await pretrainLayers(engine, network, subject.splits.train, { ...settings, signal }, quiet);
+    }
     await train(trainer, network, subject, options, signal, engine.info.description);
     if (signal.aborted) process.exitCode = exit.interrupted;
   } catch (error) {

@@ -35,12 +35,13 @@ const paper: Recipe = {
 const named: readonly NamedRecipe[] = [
   {
     name: 'synthetic',
-    source: 'measured on the drawn shapes and textures: cifar10-quick is taught within a minute or two',
+    source: 'measured on the drawn shapes and textures with cifar10-quick, He initialisation and pixels from −2 to 2',
     recipe: {
       batch: 32,
-      learningRate: 0.001,
-      iterations: iterationsOf(3, 20_000, 32),
-      trainingImages: 20_000,
+      learningRate: 0.002,
+      // Six epochs of whole batches.
+      iterations: 6 * 312,
+      trainingImages: 10_000,
       schedule: { kind: 'poly', power: 1 },
       optimizer: { kind: 'adam' },
     },

@@ -43,6 +43,13 @@ export async function makeFolder(folder: string): Promise<void> {
   });
 }
 
+/** A training that begins takes no other one's place. */
+export async function expectNoCheckpoint(folder: string): Promise<void> {
+  const path = checkpointPath(folder, 'last');
+  if (!(await exists(path))) return;
+  throw new FileError(`'${path}' is there already: resume goes on with it, or take another folder`);
+}
+
 /** Removes what processes that are no more left half written. */
 export async function removeLeftovers(folder: string): Promise<void> {
   const { readdir, rm } = await import('node:fs/promises');
@@ -60,7 +67,7 @@ function isRunning(id: number): boolean {
   }
 }
 
-export async function exists(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   const { access } = await import('node:fs/promises');
   return access(path).then(
     () => true,

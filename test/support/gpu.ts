@@ -2,8 +2,9 @@
 import { findAdapter } from '../../src/backends/webgpu/adapter.js';
 
 /** A device as a caller would open it. */
-export async function ownDevice(): Promise<GPUDevice> {
-  return (await findAdapter()).requestDevice();
+export async function ownDevice(features: readonly GPUFeatureName[] = []): Promise<GPUDevice> {
+  const adapter = await findAdapter();
+  return adapter.requestDevice({ requiredFeatures: features.filter((feature) => adapter.features.has(feature)) });
 }
 
 /** Replaces a method by what `by` makes of it, until what is returned is called. */

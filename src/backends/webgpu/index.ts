@@ -6,6 +6,7 @@ import type { Backend, BackendInfo, CompileOptions, Executable, Storage } from '
 import { findAdapter, isSoftware, nameOf } from './adapter.js';
 import { GpuDevice } from './device.js';
 import { GpuExecutable } from './executable.js';
+import { kernelsVersion } from './generated/kernels.js';
 import { algorithmNames } from './lower/lower.js';
 import { defaultLimits, kernelFeatures, type Limits } from './lower/program.js';
 import { GpuStorage } from './storage.js';
@@ -52,6 +53,7 @@ export async function openWebGpuBackend(options: WebGpuOptions = {}): Promise<Ba
       software,
       features: [...features].sort(),
       used: usefulFeatures.filter((feature) => gpu.features.has(feature)),
+      kernels: kernelsVersion,
       limits: { ...limits },
     },
     ...(options.choice !== undefined && { choice: options.choice }),

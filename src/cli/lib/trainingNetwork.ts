@@ -10,19 +10,31 @@ import type { Network } from '../../engine/network.js';
 import { type OptimizerSettings, withChanges } from '../../engine/optimizer.js';
 import { ArgumentError, FileError } from '../../errors.js';
 import { loadNetwork, openWeights } from '../../formats/network.js';
+import { replaceHead } from '../../models/head.js';
 import type { Model, Recipe } from '../../models/model.js';
 import type { ModelOptions } from '../../models/options.js';
 import { preset } from '../../models/presets.js';
 import { recipeFor } from '../../models/recipes.js';
 import type { Schedule } from '../../models/schedule.js';
-import { type Checkpoint, readCheckpoint } from '../../train/checkpoint.js';
+import { type Checkpoint, expectNoCheckpoint, readCheckpoint } from '../../train/checkpoint.js';
 
-/** What `tandem train` does when nothing is said: a network that is soon taught, and a recipe for it. */
-const byDefault = { model: 'cifar10-quick', data: 'synthetic', recipe: 'synthetic' } as const;
+/**
+ * What `tandem train` does when neither model nor data are named: a network that is soon taught. Its own initialisation and pixels of ±128
+ * would leave it at the loss of guessing for hundreds of steps, or for good, at the rates that a minute or two takes.
+ */
+const byDefault = {
+  model: 'cifar10-quick',
+  data: 'synthetic',
+  recipe: 'synthetic',
+  option: { init: 'he' },
+  inputScale: 1 / 64,
+} as const;
 
 export interface SubjectOptions {
   readonly model?: string;
   readonly option?: ModelOptions;
+  /** Factor on pixels less their mean, instead of the preset's. */
+  readonly inputScale?: number;
   readonly data?: string;
   readonly validation?: number;
   readonly skipBad?: boolean;
@@ -59,7 +71,11 @@ export async function openSubject(options: SubjectOptions, callbacks: DataCallba
   if (options.head !== undefined && weights === undefined) {
     throw new ArgumentError('--head replaces the last layer of a network that was trained before: it needs --weights');
   }
+  if (options.inputScale !== undefined && (options.resume || weights !== undefined)) {
+    throw new ArgumentError('--input-scale is for a new network: one that was trained before keeps its own');
+  }
   const resumed = options.resume && checkpoint !== undefined ? await readCheckpoint(checkpoint) : undefined;
+  if (checkpoint !== undefined && !resumed) await expectNoCheckpoint(checkpoint);
   const kept = resumed?.model ?? (weights === undefined ? undefined : await modelOf(weights));
   const wanted = chosenModel(options, kept, resumed?.path ?? weights);
   const seed = options.seed ?? resumed?.state.seed ?? 1;
@@ -77,8 +93,9 @@ async function modelOf(weights: string): Promise<Model> {
   return model;
 }
 
-function chosenModel({ model: name, option }: SubjectOptions, kept: Model | undefined, path?: string): Model {
-  if (!kept) return preset(name ?? byDefault.model, option);
+function chosenModel(options: SubjectOptions, kept: Model | undefined, path?: string): Model {
+  const { model: name, option } = options;
+  if (!kept) return newModel(options);
   if (name !== undefined && preset(name).name !== kept.name) {
     throw new FileError(`'${path}' holds a ${kept.name}, but --model is ${name}`);
   }
@@ -87,6 +104,14 @@ function chosenModel({ model: name, option }: SubjectOptions, kept: Model | unde
     throw new FileError(`'${path}' holds a ${kept.name} with ${key} ${kept.options[key]}, but --option has ${value}`);
   }
   return kept;
+}
+
+function newModel(options: SubjectOptions): Model {
+  const { model: name, data } = options;
+  const unnamed = name === undefined && (data === undefined || data === byDefault.data) ? byDefault : undefined;
+  const model = preset(name ?? byDefault.model, { ...unnamed?.option, ...options.option });
+  const scale = options.inputScale ?? unnamed?.inputScale ?? model.preprocessing.scale;
+  return { ...model, preprocessing: { ...model.preprocessing, scale } };
 }
 
 /** A model with a class for each of the data's. */
@@ -102,7 +127,7 @@ function withClasses(model: Model, train: Dataset, { option, weights, head }: Su
     );
   }
   if (option?.classes !== undefined) return model;
-  return { ...preset(model.name, { ...model.options, classes: count }), classNames };
+  return { ...replaceHead(model, count), classNames };
 }
 
 /** The recipe that was named; else that of the checkpoint, one for the synthetic images, or the model's own; then the overrides. */
