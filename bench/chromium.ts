@@ -15,7 +15,10 @@ const fonts = `<?xml version="1.0"?>
 <fontconfig><dir prefix="relative">fonts</dir><cachedir prefix="xdg">fontconfig</cachedir></fontconfig>
 `;
 
-/** As in Node: kernels write workgroup memory before they read it, and filling it is most of what compiling costs on SwiftShader. */
+/**
+ * Allowed to be unsafe, Chromium does not round an adapter's clock. The last as in Node: kernels write workgroup memory before they read
+ * it, and filling it is most of what compiling costs on SwiftShader.
+ */
 const webGpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--enable-dawn-features=disable_workgroup_init'];
 
 /** Switches of Chromium for WebGPU on the adapters that it can compute on. */
@@ -28,23 +31,17 @@ const adapters = {
 export interface ChromiumOptions {
   /** 'software', which is SwiftShader, by default. */
   readonly adapter?: keyof typeof adapters;
-  /** Whether timestamps of WebGPU come as they are, not in steps of 0.1 ms. */
-  readonly fineClock?: boolean;
 }
 
 /** @throws BackendError that says what is missing when Chromium cannot start */
-export async function launchChromium({ adapter = 'software', fineClock }: ChromiumOptions = {}): Promise<Browser> {
+export async function launchChromium({ adapter = 'software' }: ChromiumOptions = {}): Promise<Browser> {
   const folder = unpack('chromium', archives, { 'fonts.conf': fonts });
   const libraries = [join(folder, 'lib'), folder].join(':');
   try {
     const { chromium } = await import('playwright-core');
     return await chromium.launch({
       executablePath: join(folder, 'chromium'),
-      args: [
-        ...adapters[adapter],
-        ...(fineClock ? ['--disable-dawn-features=timestamp_quantization'] : []),
-        '--no-sandbox',
-      ],
+      args: [...adapters[adapter], '--no-sandbox'],
       env: { ...process.env, LD_LIBRARY_PATH: libraries, FONTCONFIG_PATH: folder },
     });
   } catch (error) {

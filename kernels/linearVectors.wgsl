@@ -30,13 +30,12 @@ const affineBinding = 4u;
 #include "lib/affine.wgsl"
 
 #if INT16
-fn int16(words: u32, half: u32) -> f32 { return f32(extractBits(bitcast<i32>(words), 16u * half, 16u)); }
+#include "lib/int16.wgsl"
 #endif
 
 fn weights(i: u32) -> Piece {
 #if INT16 && WIDE
-  let words = w[i];
-  return vec4<f32>(int16(words.x, 0u), int16(words.x, 1u), int16(words.y, 0u), int16(words.y, 1u));
+  return fourOf(w[i]);
 #elif INT16
   return int16(w[i / 2u], i % 2u);
 #else

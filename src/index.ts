@@ -24,7 +24,7 @@ export { loadStored } from './data/loadStored.js';
 export { type OpenDataOptions, openData } from './data/openData.js';
 export { encodePng } from './data/png.js';
 export { loadImages, preprocessImage } from './data/preprocess.js';
-export { centreCrops, type ResizedCrop } from './data/resizedCrop.js';
+export type { ResizedCrop } from './data/resizedCrop.js';
 export { channelMeans, meanImage, principalComponents } from './data/statistics.js';
 export { type StoredAs, storedAs, storedShape } from './data/stored.js';
 export { openSynthetic, type SyntheticOptions } from './data/synthetic.js';

@@ -9,6 +9,7 @@ import { formatReport } from '../bench/print.js';
 import type { Report } from '../bench/report.js';
 import { enableRelaxedSimd } from '../src/backends/wasm/platform.js';
 import { preset } from '../src/models/presets.js';
+import { tandem } from './support/cli.js';
 import { onSoftwareAdapter } from './support/software.js';
 
 await onSoftwareAdapter();
@@ -143,4 +144,12 @@ t.test('all of them in headless Chromium', async (t) => {
     t.equal(layers?.some(({ name, ms }) => name === 'conv1' && ms > 0) ?? false, implementation === 'tandem');
   }
   t.same(report.coldStart, [], 'which would be that of the browser');
+});
+
+t.test('what a browser cannot tell is refused', async (t) => {
+  t.match(await tandem('bench', '--browser', '--memory'), {
+    code: 2,
+    stderr: /^tandem: --memory measures processes of Node/,
+  });
+  t.match(await tandem('bench', '--peer', 'mathematica'), { code: 2, stderr: /tfjs-webgpu/ });
 });

@@ -10,7 +10,18 @@ async function json(path: string) {
 t.test('help and version', async (t) => {
   const help = await tandem('--help');
   t.equal(help.code, 0);
-  for (const command of ['bench', 'verify', 'summary', 'plan', 'info', 'export', 'serve', 'train', 'evaluate']) {
+  for (const command of [
+    'bench',
+    'verify',
+    'summary',
+    'plan',
+    'info',
+    'export',
+    'serve',
+    'train',
+    'evaluate',
+    'classify',
+  ]) {
     t.match(help.stdout, new RegExp(`^  ${command} `, 'm'), `lists ${command}`);
     const own = await tandem(command, '--help');
     t.equal(own.code, 0, `${command} --help`);

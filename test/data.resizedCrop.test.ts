@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import t from 'tap';
 import { memoryDataset } from '../src/data/dataset.js';
 import { batches } from '../src/data/loader.js';
-import { centreCrops, drawPart, type ResizedCrop, resizePart } from '../src/data/resizedCrop.js';
+import { drawPart, placeInCentre, type ResizedCrop, resizePart } from '../src/data/resizedCrop.js';
 import { ArgumentError } from '../src/errors.js';
 import { philox4x32 } from '../src/ops/lib/philox.js';
 
@@ -82,15 +82,28 @@ t.test('shrinking is what sharp makes of it with the same kind of filter', async
   t.ok(sum / found.length < 1.5, `levels differ by ${sum / found.length}`);
 });
 
+t.test('a part comes to lie in the centre', async (t) => {
+  const image = new Uint8Array(2 * 20);
+  placeInCentre(Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]), 2, [2, 4, 5], image);
+  const expected = new Map([1, 2, 3, 4, 5, 6, 7, 8].map((value, i) => [[6, 7, 11, 12, 26, 27, 31, 32][i], value]));
+  t.same(
+    [...image],
+    Array.from({ length: 40 }, (_, i) => expected.get(i) ?? 0),
+  );
+});
+
 t.test('batches of resized crops: by seed, epoch and image', async (t) => {
   const bytes = Uint8Array.from({ length: 6 * 3 * 64 }, (_, i) => (i * 7919) % 256);
   const dataset = memoryDataset('noise', [3, 8, 8], ['one'], new Int32Array(6), bytes);
   const resizedCrop = { ...torch, size: 5 };
+  /** What the network crops out of [3, 8, 8]; nothing else may be looked at. */
+  const centre = (image: Uint8Array) =>
+    image.filter((_, i) => i % 8 >= 1 && i % 8 < 6 && (i >> 3) % 8 >= 1 && (i >> 3) % 8 < 6).join();
   const collect = async (seed: number, epoch: number, batch: number, from = 0) => {
     const images = new Map<number, string>();
     for await (const each of batches(dataset, { batch, seed, epoch, from, resizedCrop })) {
-      t.equal(each.images.length, each.indices.length * 75);
-      each.indices.forEach((index, n) => images.set(index, each.images.subarray(75 * n, 75 * (n + 1)).join()));
+      t.equal(each.images.length, each.indices.length * 192);
+      each.indices.forEach((index, n) => images.set(index, centre(each.images.subarray(192 * n, 192 * (n + 1)))));
     }
     return images;
   };
@@ -100,16 +113,6 @@ t.test('batches of resized crops: by seed, epoch and image', async (t) => {
   for (const [index, image] of await collect(1, 0, 4, 1)) t.equal(image, first.get(index), 'from the second batch on');
   t.notSame((await collect(1, 1, 4)).get(0), first.get(0), 'another epoch');
   t.notSame((await collect(2, 0, 4)).get(0), first.get(0), 'another seed');
-});
-
-t.test('the centre for evaluation', async (t) => {
-  const bytes = Uint8Array.from({ length: 2 * 2 * 20 }, (_, i) => i);
-  const dataset = memoryDataset('ramp', [2, 4, 5], ['one'], new Int32Array(2), bytes);
-  const crops = centreCrops(dataset, 2);
-  t.same(crops.shape, [2, 2, 2]);
-  const into = new Uint8Array(16);
-  await crops.read([1, 0], into);
-  t.same([...into.subarray(0, 8)], [46, 47, 51, 52, 66, 67, 71, 72]);
-  t.same([...into.subarray(8)], [6, 7, 11, 12, 26, 27, 31, 32]);
-  t.throws(() => centreCrops(dataset, 5), new ArgumentError('ramp: crops of 5×5 cannot be cut from images of 4×5'));
+  const tooLarge = batches(dataset, { batch: 2, resizedCrop: { ...torch, size: 9 } });
+  await t.rejects(tooLarge.next(), new ArgumentError('noise: crops of 9×9 do not fit into images of 8×8'));
 });

@@ -301,6 +301,8 @@ t.test('profiles by layer', async (t) => {
   t.ok(conv1.ms >= 0 && conv1.bytes > 0 && conv1.flops >= 2 * conv1.macs);
   t.ok(Math.abs(forward.totalMs - forward.layers.reduce((sum, { ms }) => sum + ms, 0)) < 1e-9);
   t.match(forward, { mode: 'forward', batch: 3, repeats: 2 });
+  const wrong = net.profile('forward', images, undefined, { average: 'mode' as 'mean' });
+  await t.rejects(wrong, { name: 'ArgumentError', message: 'average must be one of median, mean, got mode' });
 
   const backward = await net.profile('backward', images, labels, { repeats: 1 });
   t.ok(backward.layers.length > 0 && backward.layers.every(({ phase }) => phase === 'backward'));

@@ -1,4 +1,6 @@
 /** The page of a training run: well formed, whole, and with the right pictures in it. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import sharp from 'sharp';
 import t from 'tap';
 import { memoryDataset } from '../src/data/dataset.js';
@@ -13,6 +15,7 @@ import type { TrainingEvent } from '../src/train/events.js';
 import { filterPictures, firstFilters } from '../src/train/filters.js';
 import { trainingReport } from '../src/train/report.js';
 import { runFacts } from '../src/train/runFacts.js';
+import { emptyFolder, tandem } from './support/cli.js';
 import { findAll, findClass, type MarkupElement, parseMarkup } from './support/markup.js';
 import { uniform } from './support/tensors.js';
 
@@ -403,4 +406,40 @@ t.test('facts of a run', async (t) => {
     backend: /reference/,
     time: '1 h 2 min 5 s',
   });
+});
+
+t.test('tandem train --report, of a training that ends well and of one that diverges', async (t) => {
+  const path = await emptyFolder(t);
+  const next = uniform(3);
+  const batch = Uint8Array.from({ length: 24 * 3073 }, (_, i) => (i % 3073 === 0 ? (i / 3073) % 10 : 256 * next()));
+  await writeFile(path('data_batch_1.bin'), batch);
+  await writeFile(path('test_batch.bin'), batch.subarray(0, 12 * 3073));
+  const common = ['--model', 'cifar10-quick', '--option', 'width=0.125', '--data', dirname(path('x')), '--batch', '8'];
+  const [good, bad] = await Promise.all([
+    tandem('train', ...common, '--steps', '6', '--seed', '9', '--report', path('good.html')),
+    tandem('train', ...common, '--steps', '60', '--lr', '1e9', '--report', path('bad.html')),
+  ]);
+  t.equal(good.code, 0, good.stderr);
+  const html = await readFile(path('good.html'), 'utf8');
+  expectAlone(t, html);
+  const sections = sectionsOf(parseMarkup(html));
+  t.same([...sections.keys()], ['curves', 'filters', 'confusion', 'mistakes', 'facts']);
+  t.equal(findAll(sections.get('filters') as MarkupElement, 'img').length, 4);
+  t.match(
+    sections.get('facts')?.text,
+    /cifar10 train: 24 images of 3 × 32 × 32, 10 classes.*6 steps of 8 images.*seed9/s,
+  );
+  // Each picture is that of the image it names, which lies in the file as planes.
+  const images = findAll(sections.get('mistakes') as MarkupElement, 'img');
+  t.ok(images.length > 0);
+  for (const { attributes } of images) {
+    const index = Number(/^image (\d+): /.exec(attributes.alt)?.[1]);
+    const planes = batch.subarray(index * 3073 + 1, (index + 1) * 3073);
+    t.same(await decodedUri(attributes.src), pixelsOfPlanes(planes, [3, 32, 32]), attributes.alt);
+  }
+
+  t.equal(bad.code, 1, bad.stderr);
+  const ended = sectionsOf(parseMarkup(await readFile(path('bad.html'), 'utf8')));
+  t.same([...ended.keys()], ['curves', 'filters', 'facts'], 'there is nothing to evaluate');
+  t.match(ended.get('facts')?.text, /ended by.*step \d+/s);
 });

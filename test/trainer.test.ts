@@ -1,13 +1,13 @@
 /** The training loop: what it computes, its events, schedules and checkpoints. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import t from 'tap';
-import { batches } from '../src/data/loader.js';
+import { type BatchOptions, batches, type ImageBatch } from '../src/data/loader.js';
 import { openEngine } from '../src/engine/engine.js';
 import { iterationsOf } from '../src/models/schedule.js';
 import { readCheckpoint } from '../src/train/checkpoint.js';
 import { Trainer, type TrainerOptions } from '../src/train/trainer.js';
 import { emptyFolder } from './support/cli.js';
-import { contentOf, cornerImages, eventsOf, ofKind, smallNetwork } from './support/training.js';
+import { contentOf, cornerImages, eventsOf, ofKind, smallModel, smallNetwork } from './support/training.js';
 
 const engine = await openEngine({ backend: 'wasm', threads: 1 });
 t.teardown(() => engine.close());
@@ -34,6 +34,28 @@ t.test('steps are those of the network, in the order of the epochs', async (t) =
     ofKind(events, 'step').map(({ loss }) => loss),
     losses,
   );
+});
+
+t.test('resized crops, where the augmentation has them', async (t) => {
+  const parts = { area: [0.3, 1], aspect: [3 / 4, 4 / 3] } as const;
+  const model = { ...smallModel(), augmentation: { resizedCrop: parts } };
+  const network = await smallNetwork(engine, {}, model);
+  for await (const _ of new Trainer(network, { train, steps: 3 }).fit());
+
+  const other = await smallNetwork(engine, {}, model);
+  const whole = await smallNetwork(engine, {}, model);
+  const order = { batch: 8, seed: 5, epoch: 0, whole: true };
+  const batchesOf = async (options: BatchOptions) => {
+    const all: ImageBatch[] = [];
+    for await (const each of batches(train, options)) all.push({ ...each, images: each.images.slice() });
+    return all.slice(0, 3);
+  };
+  for (const { images, labels } of await batchesOf({ ...order, resizedCrop: { ...parts, size: 12 } })) {
+    await other.step(images, labels, { learningRate: 0.01 });
+  }
+  for (const { images, labels } of await batchesOf(order)) await whole.step(images, labels, { learningRate: 0.01 });
+  t.same(await contentOf(network), await contentOf(other), 'the same bits');
+  t.notSame(await contentOf(network), await contentOf(whole));
 });
 
 t.test('events', async (t) => {

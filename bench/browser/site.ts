@@ -103,7 +103,7 @@ export class BrowserSite implements Site {
   }
 
   private async line(name: string): Promise<PageLine> {
-    const browser = await launchChromium({ adapter: this.adapter, fineClock: true });
+    const browser = await launchChromium({ adapter: this.adapter });
     const line = await openLine(browser, this.server.url, name);
     this.lines.push(line);
     return line;

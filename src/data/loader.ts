@@ -3,7 +3,7 @@ import { ArgumentError, InputError } from '../errors.js';
 import { elements } from '../ops/define.js';
 import type { Dataset } from './dataset.js';
 import { checkWhole, permutation } from './permutation.js';
-import { drawPart, type ResizedCrop, resizePart } from './resizedCrop.js';
+import { drawPart, placeInCentre, type ResizedCrop, resizePart } from './resizedCrop.js';
 
 /** Images with their labels. The arrays are filled anew later: they hold until the next batch but one is asked for. */
 export interface ImageBatch {
@@ -27,7 +27,7 @@ export interface BatchOptions {
   readonly from?: number;
   /** Leaves out the last images when they do not fill a batch. */
   readonly whole?: boolean;
-  /** Images are parts of the stored ones, resized: [N, C, size, size]. They are drawn from (seed, epoch, place in the dataset). */
+  /** The centres of the images, [size, size], are parts of the stored ones, resized. They are drawn from (seed, epoch, place in the dataset). */
   readonly resizedCrop?: ResizedCrop;
   readonly signal?: AbortSignal;
 }
@@ -64,11 +64,16 @@ export async function* batches(dataset: Dataset, options: BatchOptions): AsyncGe
   const count = batchesPerEpoch(images, batch, whole);
   if (from > count) throw new ArgumentError(`from must be at most the ${count} batches of an epoch, got ${from}`);
   const order = shuffle ? epochOrder(images, seed, epoch) : Int32Array.from({ length: images }, (_, i) => i);
-  const stored = elements(dataset.shape);
+  const size = elements(dataset.shape);
   const [channels, height, width] = dataset.shape;
-  const size = resizedCrop ? channels * resizedCrop.size ** 2 : stored;
+  if (resizedCrop && resizedCrop.size > Math.min(height, width)) {
+    throw new ArgumentError(
+      `${dataset.name}: crops of ${resizedCrop.size}×${resizedCrop.size} do not fit into images of ${height}×${width}`,
+    );
+  }
   const buffers: Uint8Array[] = [];
   let uncut: Uint8Array | undefined;
+  const resized = new Uint8Array(resizedCrop ? channels * resizedCrop.size ** 2 : 0);
 
   const read = async (number: number): Promise<ImageBatch> => {
     signal?.throwIfAborted();
@@ -77,12 +82,13 @@ export async function* batches(dataset: Dataset, options: BatchOptions): AsyncGe
     buffers[slot] ??= new Uint8Array(Math.min(batch, images) * size);
     const into = buffers[slot].subarray(0, indices.length * size);
     if (resizedCrop) {
-      uncut ??= new Uint8Array(Math.min(batch, images) * stored);
-      await dataset.read(indices, uncut.subarray(0, indices.length * stored));
+      uncut ??= new Uint8Array(Math.min(batch, images) * size);
+      await dataset.read(indices, uncut.subarray(0, indices.length * size));
       for (const [n, index] of indices.entries()) {
         const part = drawPart(resizedCrop, [height, width], seed, epoch, index);
-        const image = uncut.subarray(n * stored, (n + 1) * stored);
-        resizePart(image, dataset.shape, part, resizedCrop.size, into.subarray(n * size, (n + 1) * size));
+        const image = n * size;
+        resizePart(uncut.subarray(image, image + size), dataset.shape, part, resizedCrop.size, resized);
+        placeInCentre(resized, resizedCrop.size, dataset.shape, into.subarray(image, image + size));
       }
     } else {
       await dataset.read(indices, into);

@@ -2,16 +2,15 @@
  * Random parts of images, resized: torchvision's RandomResizedCrop, which `alexnet-owt`'s recipe has. It is done here and not on the device,
  * where every image of a batch has one size of crop.
  */
-import { ArgumentError } from '../errors.js';
 import type { Augmentation } from '../models/augmentation.js';
 import { hashName, unit } from '../ops/lib/deviates.js';
 import { philox4x32, split64 } from '../ops/lib/philox.js';
-import { checkRead, type Dataset } from './dataset.js';
+import type { Dataset } from './dataset.js';
 import { dataDomain } from './permutation.js';
 
 /** `area` is a share of the image's; `aspect`, width by height, is drawn evenly in its logarithm. */
 export interface ResizedCrop extends NonNullable<Augmentation['resizedCrop']> {
-  /** Side of the square that a part is resized to. */
+  /** Side of the square that a part is resized to: the network's input. */
   readonly size: number;
 }
 
@@ -124,31 +123,16 @@ function filterColumns(
   }
 }
 
-/**
- * The same images, of which the centre is left: what a network that was trained on resized crops is evaluated on, in their size.
- *
- * @throws ArgumentError when the images are smaller
- */
-export function centreCrops(dataset: Dataset, size: number): Dataset {
-  const [channels, height, width] = dataset.shape;
-  if (!(size <= height && size <= width)) {
-    throw new ArgumentError(
-      `${dataset.name}: crops of ${size}×${size} cannot be cut from images of ${height}×${width}`,
-    );
-  }
+/** Puts a part [C, size, size] into the centre of an image [C, H, W], from where the network crops it. */
+export function placeInCentre(
+  part: Uint8Array,
+  size: number,
+  [channels, height, width]: Dataset['shape'],
+  into: Uint8Array,
+): void {
   const [top, left] = [(height - size) >> 1, (width - size) >> 1];
-  const cropped: Dataset = {
-    ...dataset,
-    shape: [channels, size, size],
-    async read(indices, into) {
-      checkRead(cropped, indices, into);
-      const whole = new Uint8Array(indices.length * channels * height * width);
-      await dataset.read(indices, whole);
-      for (let row = 0; row < indices.length * channels * size; row++) {
-        const from = (Math.floor(row / size) * height + top + (row % size)) * width + left;
-        into.set(whole.subarray(from, from + size), row * size);
-      }
-    },
-  };
-  return cropped;
+  for (let row = 0; row < channels * size; row++) {
+    const to = (Math.floor(row / size) * height + top + (row % size)) * width + left;
+    into.set(part.subarray(row * size, (row + 1) * size), to);
+  }
 }

@@ -221,6 +221,7 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
     const form = this.batchOf(images, mode);
     const { batch, stored } = form;
     const repeats = checkCount('repeats', options.repeats ?? 5, 1);
+    const average = checkWord('average', options.average ?? 'median', ['median', 'mean']);
     const checked = mode === 'forward' ? new Int32Array(batch) : checkLabels(this.model, labels ?? [], batch);
     const rates = this.rates();
     return this.enqueue(options.signal, async () => {
@@ -248,7 +249,7 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
         walls.push(performance.now() - start);
         if (timings) runs.push({ timings, products });
       }
-      const layers = foldLayers(program.plan, runs, mode === 'backward' ? ['backward'] : undefined);
+      const layers = foldLayers(program.plan, runs, mode === 'backward' ? ['backward'] : undefined, average);
       const totalMs = layers.reduce((total, { ms }) => total + ms, 0);
       return { mode, batch, repeats, layers, totalMs, wallMs: median(walls) };
     });

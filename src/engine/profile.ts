@@ -8,7 +8,7 @@ export interface StepsProfile {
   readonly op: string;
   /** Algorithm of that step. */
   readonly algorithm: string;
-  /** Median over the repeats of the whole time, packing included. */
+  /** Median (or mean, where that was asked for) over the repeats of the whole time, packing included. */
   readonly ms: number;
   /** For the whole batch, by the direct-convolution count whatever the algorithm. */
   readonly macs: number;
@@ -37,6 +37,9 @@ export interface Profile {
   readonly wallMs: number;
 }
 
+/** One figure for several repeats. 'mean' is for a clock coarser than what it times: rounded differences are right on average. */
+export type Average = 'median' | 'mean';
+
 /** What a timed run measured. */
 export type StepTimes = Required<Pick<RunResult, 'timings'>> & Pick<RunResult, 'products'>;
 
@@ -45,36 +48,44 @@ export type StepTimes = Required<Pick<RunResult, 'timings'>> & Pick<RunResult, '
  *
  * @param runs one for each repeat
  * @param phases the others are left out
+ * @param average of the repeats
  */
 export function foldLayers(
   plan: Plan,
   runs: readonly StepTimes[],
   phases: readonly PlanStep['phase'][] = ['forward', 'backward', 'update'],
+  average: Average = 'median',
 ): LayerProfile[] {
+  const over = average === 'mean' ? mean : median;
   const steps = [...plan.steps.keys()].filter((i) => phases.includes(plan.steps[i].phase));
   const rows = grouped(steps, (i) => `${plan.steps[i].phase} ${plan.steps[i].layer}`);
   return rows.map((row) => ({
     name: plan.steps[row[0]].layer,
     phase: plan.steps[row[0]].phase,
-    ...foldSteps(plan, runs, row),
-    ops: grouped(row, (i) => plan.steps[i].op).map((ofOp) => foldSteps(plan, runs, ofOp)),
+    ...foldSteps(plan, runs, row, over),
+    ops: grouped(row, (i) => plan.steps[i].op).map((ofOp) => foldSteps(plan, runs, ofOp, over)),
   }));
 }
 
-function foldSteps(plan: Plan, runs: readonly StepTimes[], indices: readonly number[]): StepsProfile {
+function foldSteps(
+  plan: Plan,
+  runs: readonly StepTimes[],
+  indices: readonly number[],
+  over: (samples: readonly number[]) => number,
+): StepsProfile {
   const steps = indices.map((i) => plan.steps[i]);
   const sum = (figure: (step: PlanStep) => number): number => steps.reduce((total, step) => total + figure(step), 0);
   const main = steps.reduce((dearest, step) => (step.flops > dearest.flops ? step : dearest));
   const ofRun = (perStep: Float64Array): number => indices.reduce((total, i) => total + perStep[i], 0);
   const products = runs.flatMap((run) => (run.products ? [run.products] : []));
   const product = {
-    ms: median(products.map(({ ms }) => ofRun(ms))),
+    ms: over(products.map(({ ms }) => ofRun(ms))),
     multiplyAdds: median(products.map(({ multiplyAdds }) => ofRun(multiplyAdds))),
   };
   return {
     op: main.op,
     algorithm: main.algorithm,
-    ms: median(runs.map(({ timings }) => ofRun(timings))),
+    ms: over(runs.map(({ timings }) => ofRun(timings))),
     macs: sum((step) => step.macs),
     flops: sum((step) => step.flops),
     bytes: sum((step) => step.bytes),
@@ -91,6 +102,10 @@ function grouped<T>(items: readonly T[], key: (item: T) => string): T[][] {
     else groups.set(key(item), [item]);
   }
   return [...groups.values()];
+}
+
+function mean(samples: readonly number[]): number {
+  return samples.reduce((total, sample) => total + sample, 0) / samples.length;
 }
 
 export function median(samples: readonly number[]): number {

@@ -2,6 +2,7 @@
 import type { AugmentAttributes } from '../ops/augment.js';
 import type { ImageInput } from './imageInput.js';
 import type { OptimizerSettings } from './optimizer.js';
+import type { Average } from './profile.js';
 import type { WeightSource } from './weights.js';
 
 /** Names of parameters ('conv1.weight') or of layers ('conv1': all of its parameters), or a test of a parameter's name. */
@@ -124,6 +125,8 @@ export interface VariableInfo {
 export interface ProfileOptions {
   /** Timed runs, 5 by default, after one that is not counted. */
   readonly repeats?: number;
+  /** Of the repeats: 'median' by default. */
+  readonly average?: Average;
   readonly signal?: AbortSignal;
 }
 

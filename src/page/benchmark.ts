@@ -5,10 +5,9 @@ import type { BackendInfo } from '../backends/backend.js';
 import { measurePeak } from '../backends/wasm/peak.js';
 import { type Engine, openEngine } from '../engine/engine.js';
 import type { Network } from '../engine/network.js';
-import type { LayerProfile } from '../engine/profile.js';
-import { BackendError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';
+import { type LayerTimes, timeLayers } from './layers.js';
 import { type OnProgress, type Way, ways } from './messages.js';
 import { median, type Samples, sample } from './sampler.js';
 
@@ -22,12 +21,7 @@ export interface BenchmarkSettings {
   readonly modes: readonly PageMode[];
 }
 
-type LayerFigures = Pick<LayerProfile, 'name' | 'phase' | 'op' | 'algorithm' | 'ms'> & { readonly gflops: number };
-
-export interface PageResult extends Omit<Result, 'layers' | 'corePeaksGflops' | 'percentOfPeak'> {
-  /** Of an adapter that can time its kernels, and of WebAssembly. */
-  readonly layers?: readonly LayerFigures[];
-}
+export interface PageResult extends Omit<Result, 'layers' | 'corePeaksGflops' | 'percentOfPeak'>, LayerTimes {}
 
 /** That of `tandem bench --json`, as far as a page can tell. */
 export interface BenchmarkReport {
@@ -42,8 +36,6 @@ interface Contestant {
   readonly engine: Engine;
   readonly network: Network<Model>;
 }
-
-const layerRepeats = 3;
 
 export async function runBenchmark(settings: BenchmarkSettings, onProgress: OnProgress): Promise<BenchmarkReport> {
   const model = preset(settings.model);
@@ -69,8 +61,8 @@ export async function runBenchmark(settings: BenchmarkSettings, onProgress: OnPr
       const measured: PageResult[] = [];
       for (const [i, { engine, network }] of contestants.entries()) {
         onProgress(i, contestants.length, `${mode}: layer by layer`);
-        const layers = await layersOf(network, mode, workload);
-        measured.push({ ...resultOf(model, engine.info, mode, workload, samples[i]), layers });
+        const layers = await timeLayers(network, mode, workload.inputs[0]);
+        measured.push({ ...resultOf(model, engine.info, mode, workload, samples[i]), ...layers });
       }
       for (const [i, of] of measured.entries()) {
         const medianRatio = median(of.samplesMs.map((ms, round) => ms / measured[0].samplesMs[round]));
@@ -89,24 +81,6 @@ async function runOnce(network: Network, mode: PageMode, { inputs }: Workload, c
   const { images, labels } = inputs[call % inputs.length];
   if (mode === 'forward') await network.forward(images);
   else await (await network.step(images, labels)).loss;
-}
-
-/** Undefined where the adapter cannot time its kernels. */
-async function layersOf(
-  network: Network,
-  mode: PageMode,
-  { inputs }: Workload,
-): Promise<readonly LayerFigures[] | undefined> {
-  const { images, labels } = inputs[0];
-  try {
-    const { layers } = await network.profile(mode, images, labels, { repeats: layerRepeats });
-    return layers.map(({ name, phase, op, algorithm, ms, flops }) => {
-      return { name, phase, op, algorithm, ms, gflops: ms > 0 ? flops / ms / 1e6 : 0 };
-    });
-  } catch (error) {
-    if (!(error instanceof BackendError)) throw error;
-    return undefined;
-  }
 }
 
 function resultOf(model: Model, info: BackendInfo, mode: PageMode, { batch }: Workload, samples: Samples): PageResult {

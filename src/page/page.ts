@@ -91,8 +91,11 @@ function showBenchmark({ results, ratios, machine }: BenchmarkReport): readonly 
   return [makeTable(columns, rows, title), ...results.map(showLayers)];
 }
 
-function showLayers({ variant, mode, layers }: PageResult): Node {
-  const title = `${mode} on ${variant}, layer by layer`;
+function showLayers({ variant, mode, layers, layerClock }: PageResult): Node {
+  const clock = layerClock
+    ? `; means of ${layerClock.runs} runs, for the clock ticks every ${layerClock.tickMs.toFixed(3)} ms here`
+    : '';
+  const title = `${mode} on ${variant}, layer by layer${clock}`;
   if (!layers) return make('p', 'note', `${title}: the adapter cannot time its kernels (no timestamp-query).`);
   const total = layers.reduce((sum, { ms }) => sum + ms, 0);
   const columns = [left('layer'), left('phase'), left('op'), left('algorithm'), right('ms'), right('GFLOP/s')];

@@ -9,6 +9,7 @@ import { batches, type ImageBatch } from '../data/loader.js';
 import type { Network } from '../engine/network.js';
 import { DivergenceError, InputError } from '../errors.js';
 import type { Model } from '../models/model.js';
+import { epochOf } from './epoch.js';
 import { isFiniteArray, NotFinite } from './finite.js';
 import { atStart, type TrainingProgress } from './progress.js';
 import { firstNotFinite, Snapshot } from './snapshot.js';
@@ -145,7 +146,7 @@ export class DivergenceFinder {
     const { network, train, batch, stepsPerEpoch } = this.replay;
     await this.snapshot.restore();
     for (let { epoch, position } = this.progressAt(this.from.step); ; epoch++, position = 0) {
-      const order = { batch, seed: network.seed, epoch, from: position, whole: true };
+      const order = epochOf(network, { batch, epoch, from: position });
       if (position === stepsPerEpoch) continue;
       for await (const next of batches(train, order)) {
         if (network.stepCounter === taken) return next;

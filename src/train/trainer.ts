@@ -18,6 +18,7 @@ import {
 } from './checkpoint.js';
 import { type Course, courseOf, rateAt, rateFactors, ratesAt } from './course.js';
 import { DivergenceFinder } from './divergence.js';
+import { epochOf } from './epoch.js';
 import { evaluate } from './evaluate.js';
 import type { CheckpointEvent, EndEvent, TrainingEvent } from './events.js';
 import { NotFinite } from './finite.js';
@@ -193,7 +194,7 @@ export class Trainer {
     const { epoch, position } = this.progress;
     const isOver = () => this.progress.step >= this.steps || this.progress.position >= stepsPerEpoch;
     if (!isOver() && !signal?.aborted) {
-      const order = { batch: recipe.batch, seed: this.network.seed, epoch, from: position, whole: true };
+      const order = epochOf(this.network, { batch: recipe.batch, epoch, from: position });
       for await (const batch of batches(train, order)) {
         const before = this.progress;
         const figures = await this.step(batch, before);

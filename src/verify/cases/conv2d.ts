@@ -45,6 +45,8 @@ const blocks = [
   conv([1, 2, 70, 75], [5, 2, 3, 3], { padding: 1 }),
   conv([1, 5, 6, 6], [270, 5, 3, 3], { padding: 1 }),
   conv([1, 520, 4, 5], [9, 520, 1, 1]),
+  // A product, and gradients, of more than 64 rows and columns.
+  conv([1, 66, 9, 9], [67, 66, 1, 1]),
 ];
 
 const strides = [

@@ -55,6 +55,7 @@ const groups = [
 const blocks = [
   conv([1, 70, 5, 5], [70, 9, 5, 5], { padding: 2 }),
   conv([1, 520, 3, 4], [520, 5, 2, 2], { stride: 2 }),
+  conv([1, 67, 9, 9], [67, 66, 1, 1]),
 ];
 
 const options = [

@@ -28,6 +28,9 @@ const blocks = ways.flatMap((way) => [
   product(133, 260, 141, way),
 ]);
 
+/** More than 64 rows and columns, in so short a time as to be quick. */
+const wide = product(66, 67, 70, { transposeB: true });
+
 /** AlexNet's last layer as a product, and its weight gradient. */
 const alexnet = [
   product(16, 4096, 1000, { transposeB: true }, 'fc8'),
@@ -38,6 +41,6 @@ const square = (...inputs: CaseInput[]): Case =>
   makeCase(matMul, inputs, { transposeA: true }, { label: 'a as a variable' });
 
 export const cases: readonly Case[] = [
-  ...withIntegers([...rows, ...sums, ...columns, ...blocks, ...alexnet, square(variable(9, 7), tensor(9, 11))]),
+  ...withIntegers([...rows, ...sums, ...columns, ...blocks, wide, ...alexnet, square(variable(9, 7), tensor(9, 11))]),
   ...ways.map((way) => makeCase(matMul, [tensor(9, 9), tensor(9, 9)], way, { data: 'nonFinite' })),
 ];

@@ -75,7 +75,7 @@ function productOf(c: Convolution, { y, x }: Phase) {
 }
 
 /** Slices of the depth, as many for each phase: where one image has few tiles. Only where no binding need be cut. */
-function slicesOf({ limits, shape, node }: LowerContext, c: Convolution): number {
+function slicesOf({ limits, shape, node, tile }: LowerContext, c: Convolution): number {
   const [height, width] = c.destinationSize;
   const elements = c.batch * c.groups * c.rows * height * width;
   const limit = limits.maxStorageBufferBindingSize;
@@ -83,7 +83,7 @@ function slicesOf({ limits, shape, node }: LowerContext, c: Convolution): number
   if (Math.max(sourceBytes, elements * 4) > limit) return 1;
   const slices = c.phases.map((phase) => {
     const { size } = productOf(c, phase);
-    return chooseTiling(size, mostSlices(size.depth, elements, limit)).slices;
+    return chooseTiling(size, mostSlices(size.depth, elements, limit), tile).slices;
   });
   return Math.max(...slices);
 }
@@ -101,7 +101,7 @@ function stepOf(context: LowerContext, c: Convolution, phase: Phase, to: Target)
   const { weight, y, x } = phase;
   const { rows, groups } = c;
   const { positions, taps, size } = productOf(c, phase);
-  const { tile } = chooseTiling({ ...size, copies: groups * to.slices });
+  const { tile } = chooseTiling({ ...size, copies: groups * to.slices }, 1, context.tile);
   const tilesOf = (count: number) => [Math.ceil(rows / tile.rows), Math.ceil((count * positions) / tile.columns)];
   const bytes = (channels: number, [height, width]: readonly [number, number]) =>
     groups * channels * height * width * 4;

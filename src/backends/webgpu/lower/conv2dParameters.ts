@@ -43,7 +43,8 @@ export function sumOverPositions(context: LowerContext, x: BufferIndex, g: Conv2
   const weightBytes = groups * rows * columns * 4;
   const size = { rows, columns, depth: batch * plane, copies: groups };
   const limit = limits.maxStorageBufferBindingSize;
-  const { tile, slices: wanted } = chooseTiling(size, mostSlices(size.depth, weightBytes / 4, limit / 2));
+  const most = mostSlices(size.depth, weightBytes / 4, limit / 2);
+  const { tile, slices: wanted } = chooseTiling(size, most, context.tile);
   const tiles = [Math.ceil(rows / tile.rows), Math.ceil(columns / tile.columns)] as const;
   const dyBytes = g.outChannels * plane * 4;
   const xBytes = g.inChannels * g.inHeight * g.inWidth * 4;

@@ -26,7 +26,7 @@ export function multiplyImages({ limits }: LowerContext, p: ImageProducts): Step
   const tilesOf = (count: number) => [Math.ceil(rows / tile.rows), Math.ceil((count * width) / tile.columns)];
   return {
     kernel: 'multiplyImages',
-    constants: { ...tileConstants(tile, left, right), BIAS: p.bias !== undefined },
+    constants: { ...tileConstants(tile, left, right), INT16: false, BIAS: p.bias !== undefined },
     units: p.batch,
     bindings: [
       { buffer: p.left, access: 'read', unitBytes: 0 },
@@ -34,7 +34,14 @@ export function multiplyImages({ limits }: LowerContext, p: ImageProducts): Step
       { buffer: p.product, access: 'write', unitBytes: copies * rows * kept * 4 },
       ...(p.bias === undefined ? [] : [{ buffer: p.bias, access: 'read' as const, unitBytes: 0 }]),
     ],
-    params: (count) => [rows, depth, width, kept, copies, count * width, ...tilesOf(count), leastValue(p.relu)],
+    params: (count) => [
+      ...[rows, depth, width, kept, copies],
+      count * width,
+      ...tilesOf(count),
+      ...(p.leftTransposed ? [1, rows] : [depth, 1]),
+      width,
+      leastValue(p.relu),
+    ],
     workgroups: (count) => {
       const [down, across] = tilesOf(count);
       return grid(down * across * copies, limits);

@@ -60,7 +60,7 @@ export function multiply(context: LowerContext, p: Product): void {
   const { rows, depth, columns } = p;
   const limit = limits.maxStorageBufferBindingSize;
   const size = { rows, columns, depth, copies: 1 };
-  const { tile, slices } = chooseTiling(size, mostSlices(depth, rows * columns, limit));
+  const { tile, slices } = chooseTiling(size, mostSlices(depth, rows * columns, limit), context.tile);
   const target = slices === 1 ? context.output(0) : context.temporary('partial sums', slices * rows * columns * 4);
   const affine = p.affine ?? plain;
   const within = slices === 1 ? affine : plain;

@@ -2,6 +2,7 @@
 import type { Node } from '../../../graph/graph.js';
 import type { DType } from '../../../ops/define.js';
 import type { Constants } from '../source.js';
+import type { SquareTile } from './tiles.js';
 
 /** A piece of device memory. */
 export interface Buffer {
@@ -114,6 +115,8 @@ export interface LowerContext {
   readonly limits: Limits;
   /** Those that the device has. */
   readonly features: readonly Feature[];
+  /** Tile of matrix products that goes before the estimated one. */
+  readonly tile?: SquareTile;
   shape(value: number): readonly number[];
   dtype(value: number): DType;
   /** Buffers of the node's inputs and outputs, by position. */

@@ -1,5 +1,6 @@
 /** Every op's lowering, by name. */
 import type { Graph, Node } from '../../../graph/graph.js';
+import type { Constants } from '../source.js';
 import { lowerClip, lowerLeakyRelu, lowerScale, lowerTanh } from './activations.js';
 import { lowerAugment } from './augment.js';
 import { lowerBatchNorm, lowerBatchNormScaleGradient } from './batchNorm.js';
@@ -37,10 +38,11 @@ import { lowerMatMul } from './matMul.js';
 import { lowerAccumulate, lowerAdam, lowerSgd } from './optimizers.js';
 import { lowerConcat, lowerSplit, lowerSplitGradient } from './pieces.js';
 import { lowerAdaptiveAvgPool, lowerAvgPool, lowerMaxPool, lowerMaxPoolGradient } from './pool.js';
-import type { Feature, Limits, LowerContext, LowerRule } from './program.js';
+import type { Feature, Limits, LowerContext, LowerRule, Step } from './program.js';
+import { type SquareTile, squareTiles } from './tiles.js';
 import { lowerWinograd, winogradApplies, winogradPreferred } from './winograd.js';
 
-export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'limits' | 'features'>;
+export type Shapes = Pick<LowerContext, 'node' | 'shape' | 'dtype' | 'limits' | 'features'>;
 
 /** One algorithm of an op: its name in plans and reports, and what it emits. */
 export interface Algorithm {
@@ -65,39 +67,59 @@ function reductions(
   ];
 }
 
+/** A matrix product, with the tile that should be fastest, and with others where they are others. */
+function products(name: string, lower: LowerRule): readonly Algorithm[] {
+  const kernelsOf = (shapes: Shapes, tile?: SquareTile): string => {
+    const found: (Constants | undefined)[] = [];
+    const note = ({ constants }: Step): void => {
+      found.push(constants);
+    };
+    const nowhere = (): number => 0;
+    const memory = { input: nowhere, output: nowhere, temporary: nowhere, packed: nowhere };
+    lower({ ...shapes, ...memory, tile, step: note, preparation: note });
+    return JSON.stringify(found);
+  };
+  const others = squareTiles.map((tile) => ({
+    name: `${name}${tile}`,
+    lower: (context: LowerContext) => lower({ ...context, tile }),
+    applies: (shapes: Shapes) => kernelsOf(shapes, tile) !== kernelsOf(shapes),
+  }));
+  return [{ name, lower }, ...others];
+}
+
 /** All algorithms of each op. */
 export const algorithms: Readonly<Record<string, readonly Algorithm[]>> = {
   conv2d: [
-    { name: 'implicitGemm', lower: lowerConv2d },
+    ...products('implicitGemm', lowerConv2d),
     { name: 'im2col', lower: lowerIm2col, applies: im2colApplies },
     { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies, preferred: winogradPreferred },
   ],
   conv2dDataGradient: [
-    { name: 'implicitGemm', lower: lowerConv2dDataGradient },
+    ...products('implicitGemm', lowerConv2dDataGradient),
     { name: 'im2col', lower: lowerCol2im, applies: im2colApplies },
     { name: 'winograd43', lower: lowerWinograd, applies: winogradApplies, preferred: winogradPreferred },
   ],
   conv2dWeightGradient: [
-    { name: 'implicitGemm', lower: lowerConv2dWeightGradient },
+    ...products('implicitGemm', lowerConv2dWeightGradient),
     { name: 'im2col', lower: lowerIm2colWeightGradient, applies: im2colApplies },
   ],
   conv2dBiasGradient: reductions('tree', lowerConv2dBiasGradient),
   convTranspose2d: [
-    { name: 'implicitGemm', lower: lowerConvTranspose2d },
+    ...products('implicitGemm', lowerConvTranspose2d),
     { name: 'im2col', lower: lowerCol2im, applies: im2colApplies },
   ],
-  linear: [...reductions('gemv', lowerLinearVectors, fewImages), { name: 'gemm', lower: lowerLinear }],
+  linear: [...reductions('gemv', lowerLinearVectors, fewImages), ...products('gemm', lowerLinear)],
   linearDataGradient: [
     { name: 'gemv', lower: lowerLinearDataGradientVectors, applies: fewImages },
-    { name: 'gemm', lower: lowerLinearDataGradient },
+    ...products('gemm', lowerLinearDataGradient),
   ],
   linearWeightGradient: [
     { name: 'outer', lower: lowerLinearWeightGradientVectors, applies: fewImages },
-    { name: 'gemm', lower: lowerLinearWeightGradient },
+    ...products('gemm', lowerLinearWeightGradient),
   ],
   linearBiasGradient: [{ name: 'slices', lower: lowerLinearBiasGradient }],
   linearSgd: [{ name: 'apart', lower: lowerLinearSgd }],
-  matMul: [{ name: 'gemm', lower: lowerMatMul }],
+  matMul: products('gemm', lowerMatMul),
   relu: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: false }) }],
   reluGradient: [{ name: 'vectors', lower: elementwise('relu', { GRADIENT: true }) }],
   dropout: [{ name: 'philox', lower: lowerDropout }],
@@ -153,7 +175,13 @@ export function legalAlgorithms(
   limits: Limits,
   features: readonly Feature[],
 ): readonly Algorithm[] {
-  const shapes: Shapes = { node, limits, features, shape: (id) => graph.values[id].shape };
+  const shapes: Shapes = {
+    node,
+    limits,
+    features,
+    shape: (id) => graph.values[id].shape,
+    dtype: (id) => graph.values[id].dtype,
+  };
   const legal = (algorithms[node.op.name] ?? []).filter(({ applies }) => applies?.(shapes) ?? true);
   const preferred = legal.find((algorithm) => algorithm.preferred?.(shapes));
   return preferred ? [preferred, ...legal.filter((algorithm) => algorithm !== preferred)] : legal;

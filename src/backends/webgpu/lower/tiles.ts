@@ -43,6 +43,10 @@ const tiles: readonly Tile[] = [
   tile([16, 64, 16], 1, 1, 0.35),
 ];
 
+/** Tiles that can be asked for instead of the one with the least estimate, by their rows and columns. */
+export const squareTiles = [64, 128] as const;
+export type SquareTile = (typeof squareTiles)[number];
+
 /** Of kernels/lib/gemmThin.wgsl: 64 invocations with 4 × 4 elements each, those left over sharing the depth. */
 function thin(rows: number, columns: number): Tile {
   const shared = (rows * columns) / 16 < 64;
@@ -100,10 +104,10 @@ export function mostSlices(depth: number, elements: number, bindingBytes: number
 
 /**
  * Tile and slices for which the work is done soonest: in waves of workgroups that run side by side, each as long as its tile has
- * multiply-adds. At most `most` slices.
+ * multiply-adds. At most `most` slices. The tile may be given, for products that are larger than the smallest of those.
  */
-export function chooseTiling(size: ProductSize, most = 1): Tiling {
-  const candidates = tilesFor(size).flatMap((tile) => {
+export function chooseTiling(size: ProductSize, most = 1, square?: SquareTile): Tiling {
+  const candidates = tilesFor(size, square).flatMap((tile) => {
     const workgroups = Math.ceil(size.rows / tile.rows) * Math.ceil(size.columns / tile.columns) * size.copies;
     const full = [1, 2].map((waves) => Math.floor((waves * busyWorkgroups) / workgroups));
     const counts = new Set([1, ...full.map((slices) => Math.max(1, Math.min(most, slices)))]);
@@ -112,7 +116,10 @@ export function chooseTiling(size: ProductSize, most = 1): Tiling {
   return candidates.reduce((best, other) => (other.time < best.time ? other : best));
 }
 
-function tilesFor({ rows, columns, depth }: ProductSize): readonly Tile[] {
+function tilesFor({ rows, columns, depth }: ProductSize, square?: SquareTile): readonly Tile[] {
+  if (square !== undefined && Math.min(rows, columns) > squareTiles[0]) {
+    return tiles.filter((tile) => tile.rows === square && tile.columns === square);
+  }
   if (Math.min(rows, columns) > thinExtent) return tiles;
   if (depth > longDepth && rows * columns <= fewSums) return [deep];
   return [columns < rows ? tall : wide];
