@@ -39,8 +39,8 @@ const named: readonly NamedRecipe[] = [
     recipe: {
       batch: 32,
       learningRate: 0.002,
-      // Six epochs of whole batches.
-      iterations: 6 * 312,
+      // Ten epochs of whole batches.
+      iterations: 10 * 312,
       trainingImages: 10_000,
       schedule: { kind: 'poly', power: 1 },
       optimizer: { kind: 'adam' },
