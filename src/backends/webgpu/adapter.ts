@@ -76,9 +76,8 @@ export function isSoftware(info: GPUAdapterInfo): boolean {
   );
 }
 
-/** Milliseconds from one poll of a software adapter to the next, at first and when nothing comes. */
-const shortPause = 0.1;
-const longPause = 0.8;
+/** Milliseconds from one poll of a software adapter to the next. */
+const pause = 0.2;
 
 /**
  * Waits for a software adapter. In Node, Dawn polls for results without a pause; that takes a core from the work that is waited for, so the
@@ -88,7 +87,6 @@ export class Rests {
   private readonly never = new Int32Array(new SharedArrayBuffer(4));
   private working = 0;
   private answering = 0;
-  private pause = shortPause;
 
   /** Waits for work of the device. */
   async during<T>(work: Promise<T>): Promise<T> {
@@ -97,7 +95,6 @@ export class Rests {
       return await work;
     } finally {
       this.working--;
-      this.pause = shortPause;
     }
   }
 
@@ -113,10 +110,7 @@ export class Rests {
 
   private readonly rest = (): void => {
     if (this.working === 0) return;
-    if (this.answering === 0) {
-      Atomics.wait(this.never, 0, 0, this.pause);
-      this.pause = Math.min(longPause, this.pause * 1.5);
-    }
+    if (this.answering === 0) Atomics.wait(this.never, 0, 0, pause);
     setImmediate(this.rest);
   };
 }

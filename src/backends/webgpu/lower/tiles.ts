@@ -138,8 +138,10 @@ export interface Layout {
   readonly wide: boolean;
 }
 
-/** Constants of a kernel that multiplies by this tile; thin ones read element by element. */
+/** Constants of a kernel that multiplies by this tile; thin ones read element by element, whatever the layout. */
 export function tileConstants({ constants }: Tile, a: Layout, b: Layout): Constants {
-  const wide = ({ wide }: Layout): boolean => wide && !constants.THIN;
-  return { ...constants, A_ALONG_K: a.alongK, B_ALONG_K: b.alongK, A_WIDE: wide(a), B_WIDE: wide(b) };
+  const [one, other] = constants.THIN ? [byElements, byElements] : [a, b];
+  return { ...constants, A_ALONG_K: one.alongK, B_ALONG_K: other.alongK, A_WIDE: one.wide, B_WIDE: other.wide };
 }
+
+const byElements: Layout = { alongK: true, wide: false };
