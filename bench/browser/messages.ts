@@ -36,6 +36,8 @@ export type PeerOpening =
   | {
       readonly peer: 'onnxruntime-web';
       readonly provider: 'wasm' | 'webgpu';
+      /** Whether the provider computes on a graphics adapter. */
+      readonly onAdapter: boolean;
       /** Address of its module for browsers. */
       readonly module: string;
       readonly onnx: string;

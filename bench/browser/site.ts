@@ -29,6 +29,11 @@ const seed = 1;
 const dist = fileURLToPath(new URL('../../', import.meta.url));
 const filesPath = '/files/';
 const onnxruntimePath = '/onnxruntime-web/';
+/** The builds of onnxruntime-web, by execution provider. */
+const onnxruntimeBuilds = {
+  wasm: { title: 'onnxruntime-web', file: 'ort.wasm.min.mjs', onAdapter: false },
+  webgpu: { title: "onnxruntime-web's WebGPU", file: 'ort.webgpu.min.mjs', onAdapter: true },
+} as const;
 
 export class BrowserSite implements Site {
   private readonly lines: PageLine[] = [];
@@ -125,15 +130,20 @@ export class BrowserSite implements Site {
     return this.openPeer('tfjs-webgpu', { peer: 'tfjs-webgpu', setting: tfjsSetting(setting), weights, images });
   }
 
-  private async openOnnxruntime(setting: PeerSetting, provider: 'wasm' | 'webgpu'): Promise<Implementation> {
+  private async openOnnxruntime(
+    setting: PeerSetting,
+    provider: keyof typeof onnxruntimeBuilds,
+  ): Promise<Implementation> {
     const { batch, threads, model, workload, files } = setting;
     const entry = await importPeer('onnxruntime-web', async () => import.meta.resolve('onnxruntime-web'));
     const folder = dirname(fileURLToPath(entry));
     if (!this.mounts.some(({ path }) => path === onnxruntimePath)) this.mounts.push({ path: onnxruntimePath, folder });
-    return this.openPeer(provider === 'webgpu' ? "onnxruntime-web's WebGPU" : 'onnxruntime-web', {
+    const { title, file, onAdapter } = onnxruntimeBuilds[provider];
+    return this.openPeer(title, {
       peer: 'onnxruntime-web',
       provider,
-      module: `${onnxruntimePath}${provider === 'webgpu' ? 'ort.webgpu.min.mjs' : 'ort.wasm.min.mjs'}`,
+      onAdapter,
+      module: `${onnxruntimePath}${file}`,
       onnx: addressOf(await files.onnx(batch)),
       images: await this.images(workload),
       imagesShape: [batch, ...model.inputShape],

@@ -70,9 +70,8 @@ async function openPeer(opening: PeerOpening): Promise<Implementation> {
       images: (index) => floatsOf(opening.images[index]),
     });
   }
-  const { provider, module, onnx, images, imagesShape, threads } = opening;
+  const { provider, onAdapter, module, onnx, images, imagesShape, threads } = opening;
   const ort = await importPeer<typeof import('onnxruntime-web')>('onnxruntime-web', () => import(module));
-  const onAdapter = provider === 'webgpu';
   ort.env.wasm.numThreads = onAdapter ? 1 : threads;
   const bytes = new Uint8Array(await (await blobOf(onnx)).arrayBuffer());
   const session = await ort.InferenceSession.create(bytes, { executionProviders: [provider] });
