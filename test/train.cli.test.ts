@@ -174,8 +174,20 @@ t.test('from data to a network, evaluated, taught anew and shown', async (t) => 
   );
 
   const further = ['train', '--weights', weights, '--data', path(''), '--steps', '2', '--batch', '8', '--threads', '1'];
-  const frozen = await tandem(...further, '--head', '--freeze', 'conv*,fc1', '--rate', 'out=10', '--pretrain', '2');
+  const frozen = await tandem(
+    ...further,
+    '--head',
+    '--freeze',
+    'conv*,fc1',
+    '--rate',
+    'out=10',
+    '--pretrain',
+    '2',
+    '--checkpoint',
+    path('tuned'),
+  );
   t.match(frozen, { code: 0, stdout: /8 tensors of them frozen[\s\S]*conv1: reconstruction error/ }, frozen.stderr);
+  t.same((await readCheckpoint(path('tuned'))).model.classNames, [...'0123456789'], 'the new head knows its classes');
 });
 
 t.test('bad input is one line and exit status 2', async (t) => {

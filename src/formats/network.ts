@@ -24,10 +24,10 @@ export interface WeightsFile {
 
 export interface LoadOptions extends Omit<NetworkOptions, 'weights'> {
   /**
-   * Replaces the head: the network has that many classes, its last layer is drawn from the seed, and all the others are loaded. Without
+   * Replaces the head: the network has that many classes, or those of these names, its last layer is drawn from the seed, and all the others are loaded. Without
    * it the network is as the file has it.
    */
-  readonly classes?: number;
+  readonly classes?: number | readonly string[];
 }
 
 /**
@@ -55,7 +55,10 @@ export async function loadNetwork(engine: Engine, path: string, options: LoadOpt
   try {
     if (classes === undefined) return await engine.network(model, { ...given, weights: file });
     const weights = without(file, headParameters(model));
-    return await engine.network(replaceHead(model, classes), { ...given, weights });
+    const count = typeof classes === 'number' ? classes : classes.length;
+    const replaced = replaceHead(model, count);
+    const named = typeof classes === 'number' ? replaced : { ...replaced, classNames: classes };
+    return await engine.network(named, { ...given, weights });
   } finally {
     await file.close();
   }

@@ -162,7 +162,7 @@ export async function openNetwork(
   if (resumed) {
     network = await loadNetwork(engine, resumed.path, common);
   } else if (weights !== undefined) {
-    const classes = head === undefined ? undefined : head === true ? train.classes.length : head;
+    const classes = head === undefined ? undefined : head === true ? train.classes : head;
     network = await loadNetwork(engine, weights, { ...common, classes });
   } else {
     network = await engine.network(model, { ...common, input: await inputOf(model, train, signal) });
