@@ -76,7 +76,7 @@ async function openPeer(opening: PeerOpening): Promise<Implementation> {
   const bytes = new Uint8Array(await (await blobOf(onnx)).arrayBuffer());
   const session = await ort.InferenceSession.create(bytes, { executionProviders: [provider] });
   const inputs = images.map(async (address) => new ort.Tensor('float32', await floatsOf(address), imagesShape));
-  return new OnnxSession(
+  const opened = new OnnxSession(
     {
       name: 'onnxruntime-web',
       version: ort.env.versions.web ?? ort.env.versions.common,
@@ -88,6 +88,9 @@ async function openPeer(opening: PeerOpening): Promise<Implementation> {
     session,
     await Promise.all(inputs),
   );
+  // Its kernels for an adapter are compiled by the first run, which belongs to getting ready.
+  if (onAdapter) await opened.logits(0);
+  return opened;
 }
 
 globalThis.onmessage = async ({ data }: MessageEvent<PageRequest>) => {

@@ -26,7 +26,7 @@ async function open({ provider, onAdapter, paths, imagesShape, threads }: Openin
   const model = onAdapter ? new Uint8Array(await readFile(paths.onnx)) : paths.onnx;
   const session = await ort.InferenceSession.create(model as Uint8Array, { executionProviders: [provider] });
   const inputs = paths.images.map(async (path) => new ort.Tensor('float32', await readFloats(path), imagesShape));
-  return new OnnxSession(
+  const opened = new OnnxSession(
     {
       name: 'onnxruntime-web',
       version: ort.env.versions.web ?? ort.env.versions.common,
@@ -38,6 +38,9 @@ async function open({ provider, onAdapter, paths, imagesShape, threads }: Openin
     session,
     await Promise.all(inputs),
   );
+  // Its kernels for an adapter are compiled by the first run, which belongs to getting ready.
+  if (onAdapter) await opened.logits(0);
+  return opened;
 }
 
 serve(open);
