@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { type BenchmarkOptions, runBenchmark } from '../bench/benchmark.js';
 import { BrowserSite } from '../bench/browser/site.js';
-import type { Implementation, Mode, Peer } from '../bench/implementation.js';
+import type { Mode } from '../bench/implementation.js';
 import { peers } from '../bench/peers/index.js';
 import { readyInTime } from '../bench/peers/protocol.js';
 import { formatReport } from '../bench/print.js';
@@ -10,6 +10,7 @@ import type { Report } from '../bench/report.js';
 import { enableRelaxedSimd } from '../src/backends/wasm/platform.js';
 import { preset } from '../src/models/presets.js';
 import { tandem } from './support/cli.js';
+import { fakePeer } from './support/peers.js';
 import { onSoftwareAdapter } from './support/software.js';
 
 await onSoftwareAdapter();
@@ -31,31 +32,6 @@ const options: BenchmarkOptions = {
   sampling: { rounds: 2, warmUp: 1, minTimeMs: 1, pauseMs: 0, budgetMs: 100 },
 };
 
-/** Takes 7 ms for everything, but for what it cannot do. */
-function fake(name: string, onAdapter: boolean, opened: string[], fails: Partial<Implementation> = {}): Peer {
-  return {
-    name,
-    onAdapter,
-    async open({ batch, model }): Promise<Implementation> {
-      opened.push(name);
-      return {
-        name,
-        version: '1.2.3',
-        backend: onAdapter ? 'webgpu' : 'cpu',
-        onAdapter,
-        threads: 1,
-        modes: ['forward'],
-        run: async () => 7,
-        deviceMs: async () => 5,
-        inFlight: async () => 6,
-        logits: async () => new Float32Array(batch * model.classes),
-        close: async () => {},
-        ...fails,
-      };
-    },
-  };
-}
-
 t.test('those of the adapter are opened beside a network on it; one that fails is left out and named', async (t) => {
   const fail = async () => {
     throw new Error('out of memory\nwith details');
@@ -64,10 +40,10 @@ t.test('those of the adapter are opened beside a network on it; one that fails i
   const report = await runBenchmark({
     ...options,
     peers: [
-      fake('host', false, opened),
-      fake('device', true, opened),
-      fake('a', true, opened, { run: fail }),
-      fake('b', true, opened, { logits: fail, inFlight: fail }),
+      fakePeer('host', false, opened),
+      fakePeer('device', true, opened),
+      fakePeer('a', true, opened, { run: fail }),
+      fakePeer('b', true, opened, { logits: fail, inFlight: fail }),
       { name: 'c', onAdapter: true, open: fail },
       { name: 'd', onAdapter: true, open: () => readyInTime('d', new Promise<never>(() => {}), 10) },
     ],

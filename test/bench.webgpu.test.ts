@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { type BenchmarkOptions, runBenchmark } from '../bench/benchmark.js';
-import type { Implementation, Peer } from '../bench/implementation.js';
 import { formatReport } from '../bench/print.js';
 import type { Report } from '../bench/report.js';
 import { caffeAlexnet } from '../src/models/caffeAlexnet.js';
 import { emptyFolder, tandem } from './support/cli.js';
+import { fakePeer } from './support/peers.js';
 
 const quick = ['--model', 'cifar10-quick', '--batch', '1', '--mode', 'forward', '--rounds', '2'];
 
@@ -51,26 +51,6 @@ t.test('without being asked for it is measured on hardware, or the report says w
 
 t.test('peers are measured beside ours that compute where they do', async (t) => {
   const opened: string[] = [];
-  const fake = (name: string, onAdapter: boolean): Peer => ({
-    name,
-    onAdapter,
-    async open({ batch, model }): Promise<Implementation> {
-      opened.push(name);
-      return {
-        name,
-        version: '1.2.3',
-        backend: onAdapter ? 'webgpu' : 'cpu',
-        onAdapter,
-        threads: 1,
-        modes: ['forward'],
-        run: async () => 7,
-        deviceMs: async () => 5,
-        inFlight: async () => 6,
-        logits: async () => new Float32Array(batch * model.classes),
-        close: async () => {},
-      };
-    },
-  });
   const options: BenchmarkOptions = {
     model: caffeAlexnet({ classes: 5, width: 0.04, inputSize: 67 }),
     batches: [1],
@@ -78,7 +58,7 @@ t.test('peers are measured beside ours that compute where they do', async (t) =>
     threads: [1],
     modes: ['forward'],
     layers: false,
-    peers: [fake('host', false), fake('device', true)],
+    peers: [fakePeer('host', false, opened), fakePeer('device', true, opened)],
     memoryModes: [],
     absent: [{ backend: 'webgpu', reason: 'WebGPU is not here' }],
     sampling: { rounds: 2, warmUp: 1, minTimeMs: 1, pauseMs: 0 },
