@@ -61,12 +61,11 @@ export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './f
 export {
   openSafetensors,
   parseSafetensors,
-  type SafetensorsEntry,
-  type SafetensorsFile,
   safetensorsChunks,
   type TensorSource,
   writeSafetensors,
 } from './formats/safetensors.js';
+export type { TensorEntry, TensorFile } from './formats/tensorFile.js';
 export { GraphBuilder, type NodeOptions, type VariableOptions } from './graph/builder.js';
 export { differentiate, gradientName } from './graph/differentiate.js';
 export type { Graph, Initializer, Node, Value, VariableSpec } from './graph/graph.js';

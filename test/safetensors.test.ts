@@ -104,10 +104,34 @@ t.test('a broken header is refused, and the message says what is wrong', async (
   }
 });
 
-t.test('other types are listed and refused when read', async (t) => {
-  const file = await parseSafetensors(fileOf({ half: { dtype: 'F16', shape: [3], data_offsets: [0, 6] } }, 6), 'x');
-  t.match(file.tensors.get('half'), { dtype: 'F16', shape: [3] });
-  await t.rejects(file.read('half'), new FileError("x: tensor 'half' is F16, only F32 can be read"));
+t.test('other floats are read as float32, and what is no float is listed and refused', async (t) => {
+  const values = [1.5, -0, 65504, 2 ** -24, -(2 ** -15), Number.POSITIVE_INFINITY, Number.NaN];
+  const halves = [0x3e00, 0x8000, 0x7bff, 1, 0x8200, 0x7c00, 0x7e01];
+  const brains = [0x3fc0, 0x8000, 0x4780, 0x3380, 0xb800, 0x7f80, 0x7fc0];
+  const [count, from] = [values.length, 4 * values.length];
+  const entry = (dtype: string, begin: number, end: number) => ({ dtype, shape: [count], data_offsets: [begin, end] });
+  const entries = {
+    half: entry('F16', 0, from / 2),
+    brain: entry('BF16', from / 2, from),
+    double: entry('F64', from, 3 * from),
+    whole: entry('I64', 3 * from, 5 * from),
+  };
+  const bytes = fileOf(entries, 5 * from);
+  const data = new DataView(bytes.buffer, bytes.length - 5 * from);
+  for (const [i, bits] of [...halves, ...brains].entries()) data.setUint16(2 * i, bits, true);
+  for (const [i, value] of values.entries()) data.setFloat64(from + 8 * i, value, true);
+  const file = await parseSafetensors(bytes, 'x');
+  t.same(await file.read('half'), Float32Array.from(values));
+  t.same(
+    await file.read('brain'),
+    Float32Array.from(values, (value) => (value === 65504 ? 65536 : value)),
+  );
+  t.same(await file.read('double'), Float32Array.from(values));
+  const part = new Float32Array(2);
+  await file.readInto('half', part, 2);
+  t.same(part, Float32Array.of(65504, 2 ** -24));
+  t.match(file.tensors.get('whole'), { dtype: 'I64', shape: [count] });
+  await t.rejects(file.read('whole'), new FileError("x: tensor 'whole' is I64, only F32, F16, BF16, F64 can be read"));
 });
 
 t.test('files that cannot be opened', async (t) => {

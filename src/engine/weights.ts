@@ -10,7 +10,7 @@ export interface WeightArrays {
 
 /**
  * Tensors that are read straight to where they stay, so that no other copy of them is in memory; what `openSafetensors`
- * returns is one. Each of them must be a parameter of the network, F32 and of its shape, or none is read.
+ * returns is one. Each of them must be a parameter of the network, of floats and of its shape, or none is read.
  */
 export interface WeightTensors {
   /** Stands for the source in errors. */
@@ -19,6 +19,9 @@ export interface WeightTensors {
   /** Fills `into` with elements of a tensor, row-major, from element `offset` on. */
   readInto(name: string, into: Float32Array, offset: number): Promise<void>;
 }
+
+/** Types of elements that can be read as float32. */
+export const floatTypes = ['F32', 'F16', 'BF16', 'F64'] as const;
 
 /** Parameters that it does not have are drawn. */
 export type WeightSource = WeightArrays | WeightTensors;
@@ -38,7 +41,7 @@ export function checkTensors(
       const known = [...parameters.keys()].join(', ') || 'none';
       throw new FileError(`${label} has tensor '${name}', which is no parameter of the network; there are ${known}`);
     }
-    if (dtype !== 'F32' || !sameShape(shape, wanted)) {
+    if (!(floatTypes as readonly string[]).includes(dtype) || !sameShape(shape, wanted)) {
       throw new FileError(
         `${label}: tensor '${name}' must be F32 ${formatShape(wanted)}, got ${dtype} ${formatShape(shape)}`,
       );

@@ -3,7 +3,8 @@ import { checkImageInput, type ImageInput } from '../engine/imageInput.js';
 import { ArgumentError, FileError } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { formatShape, sameShape } from '../ops/define.js';
-import type { SafetensorsFile, TensorSource } from './safetensors.js';
+import type { TensorSource } from './safetensors.js';
+import type { TensorFile } from './tensorFile.js';
 
 /** The tensor that holds the mean image [C, H, W]; a name with a slash is no parameter's. */
 const meanImageTensor = 'input/meanImage';
@@ -26,7 +27,7 @@ export function savedInput(input: ImageInput | undefined): {
  *
  * @throws FileError where it is broken, or does not suit the model
  */
-export async function readInput(file: SafetensorsFile, model: Model): Promise<ImageInput | undefined> {
+export async function readInput(file: TensorFile, model: Model): Promise<ImageInput | undefined> {
   if (!Object.hasOwn(file.metadata, 'input')) return undefined;
   const data = parse(file);
   const tensor = file.tensors.get(meanImageTensor);
@@ -46,7 +47,7 @@ export async function readInput(file: SafetensorsFile, model: Model): Promise<Im
   return input;
 }
 
-function parse({ label, metadata }: SafetensorsFile): ImageInput {
+function parse({ label, metadata }: TensorFile): ImageInput {
   let found: unknown;
   try {
     found = JSON.parse(metadata.input);

@@ -11,7 +11,8 @@ import { headParameters, replaceHead } from '../models/head.js';
 import { modelFromMetadata, weightsMetadata } from '../models/metadata.js';
 import type { Model } from '../models/model.js';
 import { readInput, savedInput } from './imageInput.js';
-import { openSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js';
+import { openSafetensors, writeSafetensors } from './safetensors.js';
+import type { TensorFile } from './tensorFile.js';
 
 /** A file of weights whose metadata has been understood, and whose tensors fit the model. */
 export interface WeightsFile {
@@ -19,7 +20,7 @@ export interface WeightsFile {
   /** How stored images become the model's input, where the file says it. */
   readonly input?: ImageInput;
   /** Its `tensors` are the parameters of the model; what a checkpoint has beside them (names with a slash) is left out. */
-  readonly file: SafetensorsFile;
+  readonly file: TensorFile;
 }
 
 export interface LoadOptions extends Omit<NetworkOptions, 'weights'> {
@@ -65,7 +66,7 @@ export async function loadNetwork(engine: Engine, path: string, options: LoadOpt
 }
 
 /** The same tensors but for some. */
-function without(file: SafetensorsFile, names: readonly string[]): WeightTensors {
+function without(file: TensorFile, names: readonly string[]): WeightTensors {
   return { ...file, tensors: new Map([...file.tensors].filter(([name]) => !names.includes(name))) };
 }
 

@@ -4,11 +4,18 @@
  * without gaps. Node's modules are imported on use, so that a page can import this file.
  */
 
-import { isSystemError, writeAtomically } from '../atomicFile.js';
-import type { WeightTensors } from '../engine/weights.js';
+import { writeAtomically } from '../atomicFile.js';
 import { ArgumentError, FileError } from '../errors.js';
 import { elements, formatShape } from '../ops/define.js';
-import { inSlices } from './slices.js';
+import { type ByteSource, memorySource, openSource, readBytes } from './byteSource.js';
+import {
+  bytesOfFloats,
+  floatReader,
+  isFloatType,
+  type TensorEntry,
+  type TensorFile,
+  tensorFile,
+} from './tensorFile.js';
 
 /** Bytes of one element, by the format's name of its type. */
 const elementBytes: ReadonlyMap<string, number> = new Map([
@@ -32,34 +39,6 @@ const elementBytes: ReadonlyMap<string, number> = new Map([
 /** Longest header that is believed, as in the format's own reader. */
 const longestHeader = 100_000_000;
 
-export interface SafetensorsEntry {
-  readonly shape: readonly number[];
-  /** 'F32', …: as the file has it. */
-  readonly dtype: string;
-}
-
-/** An open file; a network takes it as its `weights`. */
-export interface SafetensorsFile extends WeightTensors {
-  /** Its name in errors. */
-  readonly label: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  /** By name, in the order in which their bytes lie in the file. */
-  readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
-  /**
-   * The elements of one tensor, row-major, in `into` when it is given.
-   *
-   * @throws FileError when there is no such tensor, it is not F32, or it cannot be read; ArgumentError when `into` has another length.
-   */
-  read(name: string, into?: Float32Array): Promise<Float32Array>;
-  /**
-   * As many elements of one tensor as `into` takes, from element `offset` on.
-   *
-   * @throws FileError as `read` does; ArgumentError when the tensor has not so many.
-   */
-  readInto(name: string, into: Float32Array, offset?: number): Promise<void>;
-  close(): Promise<void>;
-}
-
 export interface TensorSource {
   readonly name: string;
   readonly shape: readonly number[];
@@ -67,7 +46,7 @@ export interface TensorSource {
   readonly data: Float32Array | (() => Float32Array | Promise<Float32Array>);
 }
 
-interface Placed extends SafetensorsEntry {
+interface Placed extends TensorEntry {
   /** Byte offsets within the data that follow the header. */
   readonly begin: number;
   readonly end: number;
@@ -77,9 +56,6 @@ interface Header {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: ReadonlyMap<string, Placed>;
 }
-
-/** Fills `into` with the file's bytes from an offset on. */
-type ReadBytes = (offset: number, into: Uint8Array) => Promise<void>;
 
 /**
  * Writes F32 tensors one after another, so that one at a time is in memory; see `writeAtomically`.
@@ -134,126 +110,39 @@ export async function* safetensorsChunks(
  * @param file a path; in a page a Blob, such as a File that was chosen or `await response.blob()`
  * @throws FileError naming the file and the field that is wrong.
  */
-export async function openSafetensors(file: string | Blob): Promise<SafetensorsFile> {
-  return typeof file === 'string' ? openPath(file) : openBlob(file);
-}
-
-async function openPath(path: string): Promise<SafetensorsFile> {
-  const { open } = await import('node:fs/promises');
-  const handle = await open(path, 'r').catch((error: unknown) => {
-    throw unreadable(`'${path}'`, error);
-  });
-  const readSlice: ReadBytes = async (offset, into) => {
-    let done = 0;
-    while (done < into.length) {
-      const { bytesRead } = await handle.read(into, done, into.length - done, offset + done).catch((error: unknown) => {
-        throw unreadable(`'${path}'`, error);
-      });
-      if (bytesRead === 0)
-        throw new FileError(`'${path}' ends at byte ${offset + done}, expected ${into.length - done} more`);
-      done += bytesRead;
-    }
-  };
-  const readBytes: ReadBytes = (offset, into) => inSlices(into, (slice, at) => readSlice(offset + at, slice));
+export async function openSafetensors(file: string | Blob): Promise<TensorFile> {
+  const source = await openSource(file);
   try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw new FileError(`cannot read '${path}': it is not a regular file`);
-    return await readHeader(`'${path}'`, stat.size, readBytes, () => handle.close());
+    return await readSafetensors(source);
   } catch (error) {
-    await handle.close();
+    await source.close();
     throw error;
   }
 }
 
-async function openBlob(blob: Blob): Promise<SafetensorsFile> {
-  const where = 'name' in blob ? `'${blob.name}'` : 'the blob';
-  const readSlice: ReadBytes = async (offset, into) => {
-    const bytes = await blob
-      .slice(offset, offset + into.length)
-      .arrayBuffer()
-      .catch((error: unknown) => {
-        throw new FileError(`cannot read ${where}: ${error instanceof Error ? error.message : error}`, {
-          cause: error,
-        });
-      });
-    into.set(new Uint8Array(bytes));
-  };
-  const readBytes: ReadBytes = (offset, into) => inSlices(into, (slice, at) => readSlice(offset + at, slice));
-  return readHeader(where, blob.size, readBytes, async () => undefined);
-}
-
 /** The same for a file that is in memory; `where` stands for its name in errors. */
-export async function parseSafetensors(
-  bytes: ArrayBuffer | Uint8Array,
-  where = 'the buffer',
-): Promise<SafetensorsFile> {
-  const all = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
-  const readBytes: ReadBytes = async (offset, into) => into.set(all.subarray(offset, offset + into.length));
-  return readHeader(where, all.length, readBytes, async () => undefined);
+export function parseSafetensors(bytes: ArrayBuffer | Uint8Array, where = 'the buffer'): Promise<TensorFile> {
+  return readSafetensors(memorySource(bytes, where));
 }
 
-function unreadable(where: string, error: unknown): unknown {
-  return isSystemError(error) ? new FileError(`cannot read ${where}: ${error.message}`, { cause: error }) : error;
-}
-
-async function readHeader(
-  where: string,
-  size: number,
-  readBytes: ReadBytes,
-  close: () => Promise<void>,
-): Promise<SafetensorsFile> {
+/** The same for a source, which the file then closes; a source whose header is broken stays open. */
+export async function readSafetensors(source: ByteSource): Promise<TensorFile> {
+  const { label: where, size } = source;
   if (size < 8)
     throw new FileError(`${where} is not a safetensors file: it has ${size} bytes, the header's length takes 8`);
-  const lengthBytes = new Uint8Array(8);
-  await readBytes(0, lengthBytes);
+  const lengthBytes = await readBytes(source, 0, 8);
   const length = Number(new DataView(lengthBytes.buffer).getBigUint64(0, true));
   if (length > size - 8 || length > longestHeader) {
     throw new FileError(
       `${where} is not a whole safetensors file: its header would take ${length} bytes, ${size - 8} follow the length`,
     );
   }
-  const headerBytes = new Uint8Array(length);
-  await readBytes(8, headerBytes);
-  const { metadata, tensors } = parseHeader(where, headerBytes, size - 8 - length);
-
-  const find = (name: string): Placed => {
-    const tensor = tensors.get(name);
-    if (!tensor) throw new FileError(`${where} has no tensor '${name}'`);
-    if (tensor.dtype !== 'F32') {
-      throw new FileError(`${where}: tensor '${name}' is ${tensor.dtype}, only F32 can be read`);
-    }
-    return tensor;
-  };
-  const readInto = async (name: string, into: Float32Array, offset = 0): Promise<void> => {
-    const { begin, shape } = find(name);
-    if (!(offset >= 0 && offset + into.length <= elements(shape))) {
-      throw new ArgumentError(
-        `tensor '${name}' has ${elements(shape)} values, cannot read ${into.length} from ${offset} on`,
-      );
-    }
-    try {
-      await readBytes(8 + length + begin + 4 * offset, bytesOfFloats(into));
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      throw new FileError(`tensor '${name}': ${error.message}`, { cause: error });
-    }
-  };
-  return {
-    label: where,
-    metadata,
-    tensors,
-    async read(name, into) {
-      const count = elements(find(name).shape);
-      if (into && into.length !== count) {
-        throw new ArgumentError(`tensor '${name}' has ${count} values, the array to read it into has ${into.length}`);
-      }
-      const values = into ?? new Float32Array(count);
-      await readInto(name, values);
-      return values;
-    },
-    readInto,
-    close,
-  };
+  const { metadata, tensors } = parseHeader(where, await readBytes(source, 8, length), size - 8 - length);
+  const stored = [...tensors].map(([name, { dtype, shape, begin }]) => {
+    const load = isFloatType(dtype) ? floatReader(source, 8 + length + begin, dtype) : undefined;
+    return [name, { dtype, shape, ...(load ? { load } : {}) }] as const;
+  });
+  return tensorFile(source, new Map(stored), metadata);
 }
 
 function parseHeader(where: string, bytes: Uint8Array, dataBytes: number): Header {
@@ -311,9 +200,4 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((count) => Number.isSafeInteger(count) && count >= 0);
-}
-
-/** The memory of floats as bytes. The format is little endian, and so are the machines that Tandem runs on. */
-function bytesOfFloats(values: Float32Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
 }

@@ -8,7 +8,8 @@ import type { OptimizerSettings } from '../engine/optimizer.js';
 import { FileError } from '../errors.js';
 import { savedInput } from '../formats/imageInput.js';
 import { openWeights } from '../formats/network.js';
-import { openSafetensors, type SafetensorsFile, type TensorSource, writeSafetensors } from '../formats/safetensors.js';
+import { openSafetensors, type TensorSource, writeSafetensors } from '../formats/safetensors.js';
+import type { TensorFile } from '../formats/tensorFile.js';
 import { weightsMetadata } from '../models/metadata.js';
 import type { Model, Recipe } from '../models/model.js';
 import { formatShape, sameShape } from '../ops/define.js';
@@ -108,7 +109,7 @@ export interface Checkpoint {
   readonly path: string;
   readonly model: Model;
   readonly state: CheckpointState;
-  readonly file: SafetensorsFile;
+  readonly file: TensorFile;
 }
 
 /**
