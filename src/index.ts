@@ -61,6 +61,13 @@ export { type Layout, type LayoutName, layouts } from './formats/layouts.js';
 export { type LoadOptions, loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
 export {
+  type ImportedOnnx,
+  importOnnx,
+  type OnnxImportOptions,
+  type OnnxProgram,
+  openOnnxProgram,
+} from './formats/onnxImport/import.js';
+export {
   openSafetensors,
   parseSafetensors,
   safetensorsChunks,
