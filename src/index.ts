@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The public API, all of it. Importing it starts nothing and loads no module of Node: backends and files are opened on use. */
 import type { BackendOptions } from './backends/open.js';
 import type { Engine } from './engine/engine.js';
