@@ -13,6 +13,13 @@ export function wholeNumber(least: number): (text: string) => number {
   };
 }
 
+/** A number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
 /** '1,16' → [1, 16] */
 export function wholeNumbers(least: number): (text: string) => number[] {
   const parse = wholeNumber(least);
