@@ -271,6 +271,32 @@ t.test('a cache that was damaged is made anew', async (t) => {
   await train.close();
 });
 
+t.test('what was not used for long goes when something new is packed', async (t) => {
+  const { data, options, cache } = await pets(t);
+  await openData(join(data, 'train'), options);
+  const [name] = await readdir(cache);
+  const day = 24 * 60 * 60;
+  const age = (days: number) =>
+    utimes(join(cache, name), Date.now() / 1000 - days * day, Date.now() / 1000 - days * day);
+  await writeFile(join(cache, 'notes.packed'), 'of somebody else');
+  await utimes(join(cache, 'notes.packed'), 1, 1);
+  const larger = { ...options, preprocessing: { ...preprocessing, resize: 9 } };
+  const wider = { ...options, preprocessing: { ...preprocessing, resize: 10 } };
+
+  await age(59);
+  await openData(join(data, 'train'), larger);
+  t.equal((await readdir(cache)).length, 3, 'not for long enough');
+  await age(61);
+  await openData(join(data, 'train'), options);
+  await openData(join(data, 'train'), wider);
+  t.equal((await readdir(cache)).length, 4, 'opened in between');
+  await age(61);
+  await openData(join(data, 'train'), { ...options, preprocessing: { ...preprocessing, resize: 11 } });
+  const left = await readdir(cache);
+  t.notOk(left.includes(name));
+  t.ok(left.includes('notes.packed') && left.length === 4);
+});
+
 t.test('an abort leaves no cache behind', async (t) => {
   const { data, options, cache } = await pets(t);
   const controller = new AbortController();

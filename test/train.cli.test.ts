@@ -3,6 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { openData } from '../src/data/openData.js';
+import { channelMeans, principalComponents } from '../src/data/statistics.js';
+import type { ImageInput } from '../src/engine/imageInput.js';
+import { openWeights } from '../src/formats/network.js';
 import { readCheckpoint } from '../src/train/checkpoint.js';
 import { emptyFolder, tandem } from './support/cli.js';
 import { uniform } from './support/tensors.js';
@@ -190,6 +194,34 @@ t.test('from data to a network, evaluated, taught anew and shown', async (t) => 
   t.same((await readCheckpoint(path('tuned'))).model.classNames, [...'0123456789'], 'the new head knows its classes');
 });
 
+t.test("means and augmentation of the data at hand, instead of the preset's", async (t) => {
+  const path = await emptyFolder(t);
+  const small = ['--option', 'width=0.1', '--option', 'inputSize=12', '--data', 'synthetic', '--steps', '1'];
+  const run = async (name: string, ...more: readonly string[]) => {
+    const end = await tandem('train', '--model', 'cifar10-quick', ...small, ...more, '--checkpoint', path(name));
+    t.equal(end.code, 0, end.stderr);
+    const { model, input, file } = await openWeights(path(`${name}/last.safetensors`));
+    await file.close();
+    return { model, input: input as ImageInput };
+  };
+  const own = await run('own');
+  t.ok(own.model.preprocessing.meanImage && !own.input.colourNoise);
+
+  const { model, input } = await run('measured', '--mean', 'channels', '--augment', 'mirror,crop=16,noise=eigenvalue');
+  t.same(input.shape, [3, 16, 16], 'crops are cut from larger images');
+  t.match(input.training, { crop: 'random', flipHorizontal: 0.5 });
+  t.equal(input.colourNoise?.divide, 1, 'the convention that was asked for');
+  t.equal(model.preprocessing.meanImage, false);
+  const { preprocessing } = model;
+  const { train } = await openData('synthetic', { preprocessing, augmentation: { cropFrom: 16 }, seed: 1 });
+  t.same(input.inference.mean, await channelMeans(train));
+  t.same(input.colourNoise, await principalComponents(train, 'eigenvalue'));
+
+  const plain = await run('plain', '--mean', 'image', '--augment', 'none');
+  t.match(plain.input.training, { crop: 'centre', flipHorizontal: 0 });
+  t.equal(plain.input.meanImage?.length, 3 * 12 * 12);
+});
+
 t.test('bad input is one line and exit status 2', async (t) => {
   const path = await emptyFolder(t);
   await writeDigits(path, 40, 10);
@@ -199,6 +231,8 @@ t.test('bad input is one line and exit status 2', async (t) => {
     t.equal(end.stderr.trim().split('\n').length, 1, 'one line');
   };
   await fails(['--freeze', 'conv9'], /^tandem: .*there is no parameter or layer 'conv9'/);
+  await fails(['--augment', 'mirror,noise=loud'], /Expected none, or a list of mirror, crop=PIXELS, noise=/);
+  await fails(['--mean', 'image', '--weights', path('none')], /--mean is for a new network/);
   await fails(['--schedule', 'step,size=3'], /Expected step,size=N,gamma=N\./);
   await fails(['--lr', '1e30'], /^tandem: training diverged in step \d+: the first value that is not finite is /, 1);
   t.match(await tandem('evaluate', '--weights', path('none')), { code: 2, stderr: /^tandem: cannot read '.*none'/ });

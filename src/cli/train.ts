@@ -17,8 +17,9 @@ import { pretrainLayers } from './lib/pretraining.js';
 import { Progress } from './lib/progress.js';
 import { formatCount, formatExtents } from './lib/table.js';
 import { TrainingLog } from './lib/trainingLog.js';
-import { openNetwork, openSubject, type Subject, type SubjectOptions } from './lib/trainingNetwork.js';
+import { meanKinds, openNetwork, openSubject, type Subject, type SubjectOptions } from './lib/trainingNetwork.js';
 import {
+  augmentOption,
   list,
   modelOption,
   number,
@@ -52,6 +53,16 @@ export function trainCommand(): Command {
     .option('--model <name>', 'a preset; cifar10-quick by default, or that of --weights or of the checkpoint')
     .option('--option <name=value>', "an option of the preset, such as 'width=0.5'; may be repeated", modelOption)
     .option('--input-scale <factor>', "factor on pixels (0 to 255) less their mean, instead of the preset's", number(0))
+    .option(
+      '--mean <kind>',
+      "what is subtracted from pixels, instead of the preset's: the mean 'image' of the training set, or the means of its 'channels'",
+      word(meanKinds),
+    )
+    .option(
+      '--augment <list>',
+      "what training images go through, instead of the preset's: none, or some of 'mirror,crop=40,noise=deviation' (crop: side that crops are cut from; noise: along the principal components of the training set's colours, scaled by 'deviation' or 'eigenvalue')",
+      augmentOption,
+    )
     .option(
       '--data <source>',
       "a folder of class folders of images, with MNIST's files or with CIFAR-10's binary release; or 'synthetic' (the default)",

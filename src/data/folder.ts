@@ -34,6 +34,9 @@ interface ImageFile {
 const packedVersion = 1;
 const inMemoryByDefault = 2 ** 28;
 const imageName = /^[^.].*\.(jpe?g|png|webp)$/i;
+/** A packed file that was not opened for so long is deleted when another one is written. */
+const keptDays = 60;
+const packedName = /^[0-9a-f]{32}\.packed$/;
 /** Files whose size and time are asked for at one time. */
 const statAtOnce = 64;
 
@@ -69,9 +72,11 @@ export async function openFolder(root: string, name: string, options: FolderOpti
       const description: PackedDescription = { key, shape, classes, bad: relative };
       return { labels, description };
     });
+    await forgetUnused(cache);
     packed = await openPacked(path, name, key, inMemory);
     if (!packed) throw new FileError(`the cache of decoded images '${path}' was changed while it was written`);
   }
+  await noteUse(path);
   const { dataset, bad } = packed;
   try {
     settleBad(`'${root}'`, bad, files.length, {
@@ -84,6 +89,25 @@ export async function openFolder(root: string, name: string, options: FolderOpti
     throw error;
   }
   return dataset;
+}
+
+/** The time of a packed file is that of its last use; where it cannot be set, that of its making stays. */
+async function noteUse(path: string): Promise<void> {
+  const { utimes } = await import('node:fs/promises');
+  const now = new Date();
+  await utimes(path, now, now).catch(() => undefined);
+}
+
+/** Deletes what can be made again and was not used for long; what cannot be deleted stays. */
+async function forgetUnused(cache: string): Promise<void> {
+  const [{ readdir, rm, stat }, { join }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+  const oldest = Date.now() - keptDays * 24 * 60 * 60 * 1000;
+  for (const name of await readdir(cache).catch(() => [])) {
+    if (!packedName.test(name)) continue;
+    const path = join(cache, name);
+    const used = await stat(path).catch(() => undefined);
+    if (used && used.mtimeMs < oldest) await rm(path, { force: true }).catch(() => undefined);
+  }
 }
 
 /** The names of the folders in a folder, in the order of their UTF-16 units, hidden ones left out. */

@@ -6,6 +6,11 @@ import type { Dataset } from './dataset.js';
 import { symmetricEigen } from './eigen.js';
 import { batches } from './loader.js';
 
+/** How far colour noise moves pixels: see `principalComponents`. */
+export const noiseScales = ['deviation', 'eigenvalue'] as const;
+
+export type NoiseScale = (typeof noiseScales)[number];
+
 /** Bytes that are read at one time. */
 const readAtOnce = 2 ** 22;
 
@@ -81,10 +86,10 @@ export async function colourMoments(dataset: Dataset, signal?: AbortSignal): Pro
  */
 export async function principalComponents(
   dataset: Dataset,
-  scale: 'deviation' | 'eigenvalue',
+  scale: NoiseScale,
   signal?: AbortSignal,
 ): Promise<ColourNoise> {
-  if (scale !== 'deviation' && scale !== 'eigenvalue') {
+  if (!noiseScales.includes(scale)) {
     throw new ArgumentError(`scale must be 'deviation' or 'eigenvalue', got '${scale}'`);
   }
   if (dataset.shape[0] !== 3) {

@@ -3,7 +3,7 @@
 import type { DataSplits, Dataset } from '../../data/dataset.js';
 import { imageInput } from '../../data/imageInput.js';
 import { type OpenDataOptions, openData } from '../../data/openData.js';
-import { meanImage } from '../../data/statistics.js';
+import { channelMeans, meanImage, type NoiseScale, principalComponents } from '../../data/statistics.js';
 import type { Engine } from '../../engine/engine.js';
 import type { ImageInput } from '../../engine/imageInput.js';
 import type { Network } from '../../engine/network.js';
@@ -17,6 +17,7 @@ import { preset } from '../../models/presets.js';
 import { recipeFor } from '../../models/recipes.js';
 import type { Schedule } from '../../models/schedule.js';
 import { type Checkpoint, expectNoCheckpoint, readCheckpoint } from '../../train/checkpoint.js';
+import type { AugmentationChoice } from './trainingOptions.js';
 
 /**
  * What `tandem train` does when neither model nor data are named: a network that is soon taught. Its own initialisation and pixels of ±128
@@ -30,11 +31,18 @@ const byDefault = {
   inputScale: 1 / 64,
 } as const;
 
+/** What of a training set is subtracted from its pixels. */
+export const meanKinds = ['image', 'channels'] as const;
+
 export interface SubjectOptions {
   readonly model?: string;
   readonly option?: ModelOptions;
   /** Factor on pixels less their mean, instead of the preset's. */
   readonly inputScale?: number;
+  /** Of the training set, instead of what the preset subtracts. */
+  readonly mean?: (typeof meanKinds)[number];
+  /** Instead of the preset's augmentation. */
+  readonly augment?: AugmentationChoice;
   readonly data?: string;
   readonly validation?: number;
   readonly skipBad?: boolean;
@@ -71,8 +79,10 @@ export async function openSubject(options: SubjectOptions, callbacks: DataCallba
   if (options.head !== undefined && weights === undefined) {
     throw new ArgumentError('--head replaces the last layer of a network that was trained before: it needs --weights');
   }
-  if (options.inputScale !== undefined && (options.resume || weights !== undefined)) {
-    throw new ArgumentError('--input-scale is for a new network: one that was trained before keeps its own');
+  const ofNew = { '--input-scale': options.inputScale, '--mean': options.mean, '--augment': options.augment };
+  for (const [name, value] of Object.entries(ofNew)) {
+    if (value === undefined || !(options.resume || weights !== undefined)) continue;
+    throw new ArgumentError(`${name} is for a new network: one that was trained before keeps its own`);
   }
   const resumed = options.resume && checkpoint !== undefined ? await readCheckpoint(checkpoint) : undefined;
   if (checkpoint !== undefined && !resumed) await expectNoCheckpoint(checkpoint);
@@ -83,7 +93,8 @@ export async function openSubject(options: SubjectOptions, callbacks: DataCallba
   const { preprocessing, augmentation } = wanted;
   const { validation, skipBad } = options;
   const splits = await openData(data, { preprocessing, augmentation, seed, validation, skipBad, ...callbacks });
-  const model = resumed?.model ?? withClasses(wanted, splits.train, options);
+  const model =
+    resumed?.model ?? withClasses(await withMean(wanted, splits.train, options, callbacks), splits.train, options);
   return { model, recipe, seed, splits, validation: splits.validation ?? splits.test, resumed };
 }
 
@@ -111,7 +122,25 @@ function newModel(options: SubjectOptions): Model {
   const unnamed = name === undefined && (data === undefined || data === byDefault.data) ? byDefault : undefined;
   const model = preset(name ?? byDefault.model, { ...unnamed?.option, ...options.option });
   const scale = options.inputScale ?? unnamed?.inputScale ?? model.preprocessing.scale;
-  return { ...model, preprocessing: { ...model.preprocessing, scale } };
+  const { noise: _, ...augmentation } = options.augment ?? {};
+  return {
+    ...model,
+    preprocessing: { ...model.preprocessing, scale },
+    ...(options.augment ? { augmentation } : {}),
+  };
+}
+
+/** The model with the means that were asked for; the mean image itself is measured when the network is opened. */
+async function withMean(
+  model: Model,
+  train: Dataset,
+  { mean: kind }: SubjectOptions,
+  { signal }: DataCallbacks,
+): Promise<Model> {
+  if (kind === undefined) return model;
+  const means = await channelMeans(train, signal);
+  const mean = model.preprocessing.channels === 'BGR' ? means.reverse() : means;
+  return { ...model, preprocessing: { ...model.preprocessing, mean, meanImage: kind === 'image' } };
 }
 
 /** A model with a class for each of the data's. */
@@ -153,7 +182,7 @@ function recipeOf(options: SubjectOptions, model: Model, resumed: Recipe | undef
 export async function openNetwork(
   engine: Engine,
   { model, recipe, seed, splits, resumed }: Subject,
-  { weights, head, freeze }: SubjectOptions,
+  { weights, head, freeze, augment }: SubjectOptions,
   signal: AbortSignal,
 ): Promise<Network<Model>> {
   const { train } = splits;
@@ -165,7 +194,7 @@ export async function openNetwork(
     const classes = head === undefined ? undefined : head === true ? train.classes : head;
     network = await loadNetwork(engine, weights, { ...common, classes });
   } else {
-    network = await engine.network(model, { ...common, input: await inputOf(model, train, signal) });
+    network = await engine.network(model, { ...common, input: await inputOf(model, train, augment?.noise, signal) });
   }
   try {
     network.freeze(frozenNames(network, freeze ?? resumed?.state.frozen ?? []));
@@ -176,9 +205,16 @@ export async function openNetwork(
   }
 }
 
-async function inputOf(model: Model, train: Dataset, signal: AbortSignal): Promise<ImageInput> {
-  const statistics = model.preprocessing.meanImage ? { meanImage: await meanImage(train, signal) } : {};
-  return imageInput(model, train.shape, statistics);
+async function inputOf(
+  model: Model,
+  train: Dataset,
+  noise: NoiseScale | undefined,
+  signal: AbortSignal,
+): Promise<ImageInput> {
+  return imageInput(model, train.shape, {
+    ...(model.preprocessing.meanImage ? { meanImage: await meanImage(train, signal) } : {}),
+    ...(noise ? { colourNoise: await principalComponents(train, noise, signal) } : {}),
+  });
 }
 
 /** 'conv*' stands for all layers whose names begin so. */

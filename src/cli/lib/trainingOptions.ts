@@ -1,8 +1,11 @@
 /** Parsers of the options of `tandem train` and `tandem evaluate`. */
 import { InvalidArgumentError } from 'commander';
+import { type NoiseScale, noiseScales } from '../../data/statistics.js';
 import type { OptimizerSettings } from '../../engine/optimizer.js';
+import type { Augmentation } from '../../models/augmentation.js';
 import type { ModelOptions } from '../../models/options.js';
 import type { Schedule } from '../../models/schedule.js';
+import { wholeNumber } from './options.js';
 
 /** A number between two bounds, both allowed unless said otherwise. */
 export function number(least: number, most = Number.MAX_VALUE): (text: string) => number {
@@ -27,6 +30,29 @@ export function share(text: string): number {
 export function modelOption(text: string, given: ModelOptions = {}): ModelOptions {
   const [name, value] = pair(text);
   return { ...given, [name]: plain(value) };
+}
+
+/** What training images go through, with the noise to be measured on the training set. */
+export interface AugmentationChoice extends Pick<Augmentation, 'mirror' | 'cropFrom'> {
+  readonly noise?: NoiseScale;
+}
+
+/** 'none', or some of 'mirror,crop=40,noise=deviation' */
+export function augmentOption(text: string): AugmentationChoice {
+  const expected = new InvalidArgumentError(
+    `Expected none, or a list of mirror, crop=PIXELS, noise=${noiseScales.join('|')}.`,
+  );
+  if (text === 'none') return {};
+  const given = list(text).map((word): AugmentationChoice => {
+    if (word === 'mirror') return { mirror: true };
+    const [name, value] = pair(word);
+    const scale = noiseScales.find((known) => known === value);
+    if (name === 'noise' && scale) return { noise: scale };
+    if (name === 'crop') return { cropFrom: wholeNumber(1)(value) };
+    throw expected;
+  });
+  if (given.length === 0) throw expected;
+  return Object.assign({}, ...given);
 }
 
 /** 'conv1=0.1', repeated. */
