@@ -6,6 +6,8 @@ import { inSlices } from './slices.js';
 export interface ByteSource {
   /** Its name in errors: the path in quotes. */
   readonly label: string;
+  /** Of a file that was opened by its path: a format may say that some of its data are in files beside it. */
+  readonly path?: string;
   /** In bytes. */
   readonly size: number;
   /**
@@ -64,12 +66,13 @@ async function pathSource(path: string): Promise<ByteSource> {
   try {
     const stat = await handle.stat();
     if (!stat.isFile()) throw new FileError(`cannot read ${label}: it is not a regular file`);
-    return checked(
+    const source = checked(
       label,
       stat.size,
       (offset, into) => inSlices(into, (slice, at) => readSlice(offset + at, slice)),
       () => handle.close(),
     );
+    return { ...source, path };
   } catch (error) {
     await handle.close();
     throw error;

@@ -3,11 +3,10 @@
  * github.com/onnx/onnx, IR version 8), as a descriptor for protobufjs. Fields left out here are skipped in reading.
  */
 import type { INamespace, Root } from 'protobufjs/light.js';
+import type { ProtobufFields, ProtobufSchema } from './protobufMessage.js';
 
-/** `[type, number]` of a field; a type that starts with '*' is repeated. */
-type Fields = Readonly<Record<string, readonly [type: string, id: number]>>;
-
-const messages: Readonly<Record<string, Fields>> = {
+/** For reading and for writing; the fields of TensorProto that are marked by '@' are located, not read: see `ProtobufFields`. */
+export const onnxMessages = {
   ModelProto: {
     irVersion: ['int64', 1],
     producerName: ['string', 2],
@@ -24,6 +23,7 @@ const messages: Readonly<Record<string, Fields>> = {
     initializer: ['*TensorProto', 5],
     input: ['*ValueInfoProto', 11],
     output: ['*ValueInfoProto', 12],
+    sparseInitializer: ['@*bytes', 15],
   },
   NodeProto: {
     input: ['*string', 1],
@@ -41,33 +41,39 @@ const messages: Readonly<Record<string, Fields>> = {
     t: ['TensorProto', 5],
     floats: ['*float', 7],
     ints: ['*int64', 8],
+    strings: ['*bytes', 9],
     type: ['int32', 20],
   },
   TensorProto: {
     dims: ['*int64', 1],
     dataType: ['int32', 2],
-    floatData: ['*float', 4],
-    int32Data: ['*int32', 5],
-    int64Data: ['*int64', 7],
+    segment: ['@bytes', 3],
+    floatData: ['@*float', 4],
+    int32Data: ['@*int32', 5],
+    int64Data: ['@*int64', 7],
     name: ['string', 8],
-    rawData: ['bytes', 9],
+    rawData: ['@bytes', 9],
+    doubleData: ['@*double', 10],
+    uint64Data: ['@*uint64', 11],
+    externalData: ['*StringStringEntryProto', 13],
+    dataLocation: ['int32', 14],
   },
   ValueInfoProto: { name: ['string', 1], type: ['TypeProto', 2] },
   TypeProto: { tensorType: ['TensorTypeProto', 1] },
   TensorTypeProto: { elemType: ['int32', 1], shape: ['TensorShapeProto', 2] },
   TensorShapeProto: { dim: ['*DimensionProto', 1] },
   DimensionProto: { dimValue: ['int64', 1], dimParam: ['string', 2] },
-};
+} as const satisfies ProtobufSchema;
 
 /** TensorProto.DataType */
 export const onnxDataType = { f32: 1, u8: 2, i16: 5, i32: 6, i64: 7 } as const;
 
 /** AttributeProto.AttributeType */
-export const onnxAttributeType = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
+export const onnxAttributeType = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7, strings: 8 } as const;
 
 let root: Promise<Root> | undefined;
 
-/** The messages above; protobufjs is loaded on the first call, since most programs never touch an ONNX file. */
+/** The messages above, for writing; protobufjs is loaded on the first call, since most programs never touch an ONNX file. */
 export function onnxSchema(): Promise<Root> {
   root ??= import('protobufjs/light.js').then(({ default: protobuf }) => protobuf.Root.fromJSON(descriptor()));
   return root;
@@ -75,9 +81,10 @@ export function onnxSchema(): Promise<Root> {
 
 function descriptor(): INamespace {
   const nested: Record<string, { fields: Record<string, { type: string; id: number; rule?: 'repeated' }> }> = {};
-  for (const [message, fields] of Object.entries(messages)) {
+  for (const [message, fields] of Object.entries<ProtobufFields>(onnxMessages)) {
     nested[message] = { fields: {} };
-    for (const [name, [type, id]] of Object.entries(fields)) {
+    for (const [name, [marked, id]] of Object.entries(fields)) {
+      const type = marked.replace('@', '');
       nested[message].fields[name] = type.startsWith('*')
         ? { rule: 'repeated', type: type.slice(1), id }
         : { type, id };
