@@ -79,6 +79,13 @@ t.test('poolings: every rounding, padding and count', async (t) => {
   await outputs.check(t);
 });
 
+t.test('adaptive average pooling of a single cell', async (t) => {
+  const outputs = new Outputs(3, 1, 1);
+  outputs.add('copies', outputs.g.adaptiveAvgPool(outputs.x, { size: [2, 3] }));
+  outputs.add('the cell', outputs.g.adaptiveAvgPool(outputs.x, { size: 1 }));
+  await outputs.check(t);
+});
+
 t.test('response normalisations: groups, even windows, windows within a map', async (t) => {
   const outputs = new Outputs(8, 5, 4);
   const { g, x } = outputs;

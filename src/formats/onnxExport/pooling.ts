@@ -69,12 +69,13 @@ function spans(count: number, extent: number): Span[] {
   return indices(count).map((i) => adaptiveSpan(i, count, extent));
 }
 
-/** Size and distance of the windows where they are the same for all. */
+/** Size and distance of the windows where they are the same for all; a cell that several windows share alone has no distance. */
 function uniform(windows: readonly Span[]): { readonly size: number; readonly step: number } | undefined {
   const [[first, end], second] = windows;
   const size = end - first;
   const step = second ? second[0] : size;
-  return windows.every(([start, stop], i) => start === i * step && stop - start === size) ? { size, step } : undefined;
+  const same = windows.every(([start, stop], i) => start === i * step && stop - start === size);
+  return same && step > 0 ? { size, step } : undefined;
 }
 
 function indices(count: number): number[] {
