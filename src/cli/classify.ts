@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { type BackendName, backendNames } from '../backends/open.js';
 import { imageInput } from '../data/imageInput.js';
 import { loadStored } from '../data/loadStored.js';
 import { storedAs, storedShape } from '../data/stored.js';
@@ -14,9 +13,9 @@ import { preset } from '../models/presets.js';
 import { elements } from '../ops/define.js';
 import { classify, type Guess } from '../train/classify.js';
 import type { Crops } from '../train/predict.js';
-import { adapterOption } from './lib/adapter.js';
+import { addBackendOptions, type BackendChoice } from './lib/backendOptions.js';
 import { type Explanation, explain, makeFolder, stemsIn } from './lib/explanations.js';
-import { cropsOption, wholeNumber, word } from './lib/options.js';
+import { cropsOption } from './lib/options.js';
 import { expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
 
@@ -28,13 +27,11 @@ const shown = 5;
 
 const barWidth = 24;
 
-interface ClassifyCommandOptions {
+interface ClassifyCommandOptions extends BackendChoice {
   readonly model?: string;
   readonly weights?: string;
   readonly crops: Crops;
   readonly explain?: string;
-  readonly backend?: BackendName;
-  readonly threads?: number;
   readonly json?: string;
 }
 
@@ -46,7 +43,7 @@ interface Classified {
 
 /** `tandem classify` */
 export function classifyCommand(): Command {
-  return new Command('classify')
+  const command = new Command('classify')
     .description(`say what pictures show: by default one of CIFAR-10's ten classes, by a network that comes along`)
     .argument('<image...>', 'JPEG, PNG or WebP files')
     .option('--weights <file>', 'a network that was trained: a checkpoint, or weights (safetensors)')
@@ -57,10 +54,8 @@ export function classifyCommand(): Command {
       'write PNGs of what the network sees, of the gradient of its answer, and of how far covering each part lowers its probability',
     )
     .option('--json <file>', "write the figures to a file ('-': standard output)")
-    .option('--backend <name>', backendNames.join(' or '), word(backendNames))
-    .addOption(adapterOption())
-    .option('--threads <n>', 'threads; those of this machine by default', wholeNumber(1))
     .action(runClassify);
+  return addBackendOptions(command);
 }
 
 async function runClassify(paths: readonly string[], options: ClassifyCommandOptions): Promise<void> {

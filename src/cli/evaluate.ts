@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import { type BackendName, backendNames } from '../backends/open.js';
 import { openData } from '../data/openData.js';
 import { openEngine } from '../engine/engine.js';
 import { ArgumentError } from '../errors.js';
@@ -7,8 +6,8 @@ import { loadNetwork, openWeights } from '../formats/network.js';
 import { preset } from '../models/presets.js';
 import { type Evaluation, evaluate } from '../train/evaluate.js';
 import type { Crops } from '../train/predict.js';
-import { adapterOption } from './lib/adapter.js';
-import { cropsOption, wholeNumber, word } from './lib/options.js';
+import { addBackendOptions, type BackendChoice } from './lib/backendOptions.js';
+import { cropsOption, wholeNumber } from './lib/options.js';
 import { expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
 import { formatCount, formatTable } from './lib/table.js';
@@ -19,7 +18,7 @@ import { figure, percent } from './lib/trainingScreen.js';
 const widestMatrix = 20;
 const mostPairs = 20;
 
-interface EvaluateCommandOptions {
+interface EvaluateCommandOptions extends BackendChoice {
   readonly model?: string;
   readonly weights: string;
   readonly data: string;
@@ -29,14 +28,12 @@ interface EvaluateCommandOptions {
   readonly batch?: number;
   readonly skipBad?: boolean;
   readonly seed: number;
-  readonly backend?: BackendName;
-  readonly threads?: number;
   readonly json?: string;
 }
 
 /** `tandem evaluate` */
 export function evaluateCommand(): Command {
-  return new Command('evaluate')
+  const command = new Command('evaluate')
     .description('classify a dataset: top-1 and top-5 accuracy, loss, and what was taken for what')
     .requiredOption('--weights <file>', 'a network that was trained: a checkpoint, or weights (safetensors)')
     .option('--model <name>', 'what the weights are expected to be of')
@@ -54,10 +51,8 @@ export function evaluateCommand(): Command {
     .option('--skip-bad', 'leave out images that cannot be read')
     .option('--seed <n>', 'of synthetic data and of the validation images', wholeNumber(0), 1)
     .option('--json <file>', "write all figures to a file ('-': standard output)")
-    .option('--backend <name>', backendNames.join(' or '), word(backendNames))
-    .addOption(adapterOption())
-    .option('--threads <n>', 'threads; those of this machine by default', wholeNumber(1))
     .action(runEvaluate);
+  return addBackendOptions(command);
 }
 
 async function runEvaluate(options: EvaluateCommandOptions): Promise<void> {
