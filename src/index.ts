@@ -58,7 +58,14 @@ export type { WeightArrays, WeightSource, WeightTensors } from './engine/weights
 export * from './errors.js';
 export { type Fit, fitWeights, presetsThatFit } from './formats/fitWeights.js';
 export { type Layout, type LayoutName, layouts } from './formats/layouts.js';
-export { type LoadOptions, loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
+export {
+  type LoadOptions,
+  loadNetwork,
+  type OpenOptions,
+  openWeights,
+  saveNetwork,
+  type WeightsFile,
+} from './formats/network.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
 export {
   openSafetensors,

@@ -83,7 +83,10 @@ export function trainCommand(): Command {
       scheduleOption,
     )
     .option('--rate <layer=factor>', 'factor on the learning rate of a layer or parameter; may be repeated', rateOption)
-    .option('--weights <file>', 'start from the parameters of a network that was trained before')
+    .option(
+      '--weights <file>',
+      'start from the parameters of a network that was trained before, in any format that tandem convert reads; --model says what they are of, if they do not',
+    )
     .option('--head [classes]', 'with --weights: replace the last layer, for the classes of the data', wholeNumber(1))
     .option('--freeze <list>', "layers or parameters that stay as they are; 'conv*' for all that begin so", list)
     .option(
