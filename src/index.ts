@@ -57,7 +57,16 @@ export type {
 } from './engine/types.js';
 export type { WeightArrays, WeightSource, WeightTensors } from './engine/weights.js';
 export * from './errors.js';
-export { type LoadOptions, loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
+export { type Fit, fitWeights, presetsThatFit } from './formats/fitWeights.js';
+export { type Layout, type LayoutName, layouts } from './formats/layouts.js';
+export {
+  type LoadOptions,
+  loadNetwork,
+  type OpenOptions,
+  openWeights,
+  saveNetwork,
+  type WeightsFile,
+} from './formats/network.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
 export {
   openSafetensors,
@@ -67,6 +76,14 @@ export {
   writeSafetensors,
 } from './formats/safetensors.js';
 export type { TensorEntry, TensorFile } from './formats/tensorFile.js';
+export { weightsInLayout } from './formats/weightsInLayout.js';
+export {
+  dropoutScaleAt,
+  foldPreprocessing,
+  type ModelWeights,
+  reverseChannels,
+  scaleDropout,
+} from './formats/weightTransforms.js';
 export { GraphBuilder, type NodeOptions, type VariableOptions } from './graph/builder.js';
 export { differentiate, gradientName } from './graph/differentiate.js';
 export type { Graph, Initializer, Node, Value, VariableSpec } from './graph/graph.js';

@@ -49,6 +49,14 @@ export function assignment(text: string, given: Readonly<Record<string, string>>
   return { ...given, [name]: value };
 }
 
+/** `--weights` */
+export function weightsOption(): Option {
+  return new Option(
+    '--weights <file>',
+    'a network that was trained: a checkpoint, or weights of any format that tandem convert reads',
+  );
+}
+
 /** `--crops` */
 export function cropsOption(): Option {
   const parse = word(['1', '10'] as const);
