@@ -336,7 +336,7 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
   }
 
   private trained(): string[] {
-    return this.store.names().filter((name) => !this.frozenNames.has(name));
+    return this.store.names().filter((name) => !this.isFrozen(name));
   }
 
   private describe(role: VariableInfo['role']): VariableInfo[] {
@@ -344,8 +344,13 @@ export class Network<M extends NetworkDefinition = NetworkDefinition> {
       name,
       shape: this.store.shape(name),
       role,
-      frozen: this.frozenNames.has(name),
+      frozen: this.isFrozen(name),
     }));
+  }
+
+  /** A learning rate of 0 freezes for good: nothing is computed for such a parameter, which may not even have a gradient. */
+  private isFrozen(name: string): boolean {
+    return this.frozenNames.has(name) || this.store.spec(name).learningRateMultiplier === 0;
   }
 
   private layerNames(layers: boolean | readonly string[]): readonly string[] {

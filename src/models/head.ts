@@ -5,13 +5,13 @@ import type { Model } from './model.js';
 import { preset } from './presets.js';
 
 /**
- * The same preset for another number of classes; preprocessing, recipe and augmentation stay those of `model`.
+ * The same network for another number of classes; preprocessing, recipe and augmentation stay those of `model`.
  *
- * @throws ArgumentError for a model that is no preset, or a number of classes that cannot be
+ * @throws ArgumentError for a model that is neither a preset nor can replace its own head, or a number of classes that cannot be
  */
 export function replaceHead(model: Model, classes: number): Model {
   const { preprocessing, recipe, augmentation } = model;
-  const made = preset(model.name, { ...model.options, classes });
+  const made = model.withClasses?.(classes) ?? preset(model.name, { ...model.options, classes });
   return { ...made, preprocessing, recipe, ...(augmentation ? { augmentation } : {}) };
 }
 

@@ -1,12 +1,13 @@
 /** A model as the strings that a weights file keeps beside its tensors, and back. */
 import { ArgumentError, FileError } from '../errors.js';
+import { modelFromStructure } from '../formats/onnxImport/definition.js';
 import type { Model, Preprocessing } from './model.js';
 import type { ModelOptions } from './options.js';
 import { preset } from './presets.js';
 
 /**
  * Everything needed to make the model again: 'preset', and as JSON 'options', 'classes' and 'preprocessing'; 'classNames' too where the
- * model has them.
+ * model has them, and the 'structure' of one that is no preset.
  */
 export function weightsMetadata(model: Model): Record<string, string> {
   return {
@@ -14,6 +15,7 @@ export function weightsMetadata(model: Model): Record<string, string> {
     options: JSON.stringify(model.options),
     classes: JSON.stringify(model.classes),
     preprocessing: JSON.stringify(model.preprocessing),
+    ...(model.structure ? { structure: model.structure } : {}),
     ...(model.classNames ? { classNames: JSON.stringify(model.classNames) } : {}),
   };
 }
@@ -36,7 +38,9 @@ export function modelFromMetadata(metadata: Readonly<Record<string, string>>, wh
       throw new FileError(`${where}: '${field}' in the metadata is not JSON`, { cause: error });
     }
   };
-  const model = presetOf(text('preset'), json('options'), where);
+  const model = Object.hasOwn(metadata, 'structure')
+    ? modelFromStructure(metadata.structure, where)
+    : presetOf(text('preset'), json('options'), where);
   const classes = json('classes');
   if (classes !== model.classes) {
     throw new FileError(

@@ -61,6 +61,8 @@ export interface Built {
 export interface Model {
   /** Preset name: 'caffe-alexnet'. */
   readonly name: string;
+  /** Of a network that came from elsewhere and is no preset: its graph as JSON, which makes it again. */
+  readonly structure?: string;
   /** The options it was made with, JSON-able, so that a weights file can say how to make it again. */
   readonly options: Readonly<Record<string, number | string | boolean>>;
   /** [C, H, W] of one input image. */
@@ -74,4 +76,6 @@ export interface Model {
   readonly augmentation?: Augmentation;
   /** Adds the network for `images` [N, C, H, W] to a graph. `random` is there in training graphs: the key of dropout. */
   build(g: GraphBuilder, images: Value, random: Value | undefined): Built;
+  /** Of a network that is no preset: the same with another head. Throws an ArgumentError where that cannot be. */
+  withClasses?(classes: number): Model;
 }

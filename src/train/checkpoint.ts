@@ -151,6 +151,9 @@ export async function restoreCheckpoint(
   network: Network<Model>,
 ): Promise<void> {
   const [theirs, ours] = [weightsMetadata(model), weightsMetadata(network.model)];
+  if (theirs.structure !== ours.structure) {
+    throw new FileError(`'${path}' is a checkpoint of another network: its structure is not that of this one`);
+  }
   for (const field of ['preset', 'options', 'classes']) {
     if (theirs[field] === ours[field]) continue;
     throw new FileError(

@@ -1,0 +1,149 @@
+/** ONNX models made of our ops become networks of ours: they run, they train, and their heads can be replaced. */
+import { ArgumentError, FileError, GraphError } from '../../errors.js';
+import type { Graph } from '../../graph/graph.js';
+import { headParameters, replaceHead } from '../../models/head.js';
+import type { Model, Preprocessing } from '../../models/model.js';
+import { preset } from '../../models/presets.js';
+import { type OnnxModel, openOnnx } from '../onnxModel.js';
+import type { TensorFile } from '../tensorFile.js';
+import { describeShape, graphOf, imageShape, modelOf } from './definition.js';
+import { type Structure, structureOf } from './structure.js';
+import { importedWeights } from './weights.js';
+
+export interface OnnxImportOptions {
+  /** [C, H, W] of one image, where the file leaves it open or the network is to take another size. */
+  readonly inputShape?: readonly number[];
+  /** Name of the output that has the classes; the first by default. Of a softmax, the logits are what it is taken of. */
+  readonly output?: string;
+  /** Replaces the last layer by one for that many classes, or for those of these names; the weights come without it. */
+  readonly classes?: number | readonly string[];
+  /** How pixels become the input, or the name of the preset that has the same; by default grey levels as they are. */
+  readonly preprocessing?: Preprocessing | string;
+}
+
+export interface ImportedOnnx {
+  readonly model: Model;
+  /** The parameters, read when asked for; closing it closes the file. */
+  readonly weights: TensorFile;
+}
+
+/**
+ * The network that an ONNX file holds, for any batch size:
+ *
+ *     const { model, weights } = await importOnnx('bvlcalexnet-9.onnx');
+ *     const net = await engine.network(model, { weights });
+ *     await weights.close();
+ *
+ * Its parameters are the file's initializers under their names, but that a slash in one becomes a dot; the weight of a fully connected
+ * layer is outputs × inputs, whichever way it lies in the file.
+ *
+ * @param file a path; in a page a Blob
+ * @throws FileError for a file that is missing or broken, or naming the node, its op, and the attribute that Tandem has no counterpart for;
+ * ArgumentError for an option that does not suit the file
+ */
+export async function importOnnx(file: string | Blob, options: OnnxImportOptions = {}): Promise<ImportedOnnx> {
+  return opened(await openOnnx(file), (model) => importModel(model, options));
+}
+
+/** The same for an open model, which the weights then close. */
+export async function importModel(onnx: OnnxModel, options: OnnxImportOptions = {}): Promise<ImportedOnnx> {
+  const { structure, tensors } = await structureOf(onnx);
+  return inFile(onnx.label, () => {
+    const [input] = structure.inputs;
+    const inputShape = input ? imageShape(input, options.inputShape) : [];
+    const reading = { inputShape, logits: logitsOf(structure, options.output) };
+    const { model, parameters } = modelOf(structure, reading, preprocessingOf(options.preprocessing, inputShape));
+    if (options.classes === undefined) return { model, weights: importedWeights(onnx, parameters, tensors) };
+    const head = headParameters(model);
+    const kept = parameters.filter(({ name }) => !head.includes(name));
+    return { model: withHead(model, options.classes), weights: importedWeights(onnx, kept, tensors) };
+  });
+}
+
+function withHead(model: Model, classes: number | readonly string[]): Model {
+  return typeof classes === 'number'
+    ? replaceHead(model, classes)
+    : { ...replaceHead(model, classes.length), classNames: classes };
+}
+
+/** A graph that computes all outputs of an ONNX file from inputs of given shapes, under the names that the file has for them. */
+export interface OnnxProgram extends OnnxFacts {
+  /**
+   * @param shapes by the name of the input
+   * @throws ArgumentError for an input that is missing or has another shape than it is declared with, FileError as `importOnnx`
+   */
+  graph(shapes: ReadonlyMap<string, readonly number[]>): { readonly graph: Graph; readonly weights: TensorFile };
+  close(): Promise<void>;
+}
+
+export interface OnnxFacts {
+  /** [N, 3, 224, 224] of each input, by name; extents that are open are letters. */
+  readonly inputs: ReadonlyMap<string, string>;
+  readonly outputs: readonly string[];
+}
+
+/**
+ * Opens an ONNX file to run it as it is: several inputs and outputs, no logits needed.
+ *
+ * @throws FileError as `importOnnx`
+ */
+export async function openOnnxProgram(file: string | Blob): Promise<OnnxProgram> {
+  return opened(await openOnnx(file), async (onnx) => {
+    const { structure, tensors } = await structureOf(onnx);
+    return {
+      inputs: new Map(structure.inputs.map(({ name, shape }) => [name, describeShape(shape)])),
+      outputs: structure.outputs,
+      graph: (shapes) =>
+        inFile(onnx.label, () => {
+          const { graph, parameters } = graphOf(structure, shapes);
+          return { graph, weights: importedWeights(onnx, parameters, tensors) };
+        }),
+      close: () => onnx.close(),
+    };
+  });
+}
+
+/** Uses an open model; it stays open only if that succeeds. */
+async function opened<T>(onnx: OnnxModel, use: (onnx: OnnxModel) => Promise<T>): Promise<T> {
+  try {
+    return await use(onnx);
+  } catch (error) {
+    await onnx.close();
+    throw error;
+  }
+}
+
+/** What cannot be built is the file's fault. */
+function inFile<T>(label: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof GraphError)) throw error;
+    throw new FileError(`${label}: ${error.message}`, { cause: error });
+  }
+}
+
+/** The value that a softmax at the end is taken of, or else the output itself. */
+function logitsOf(structure: Structure, output = structure.outputs[0]): string {
+  if (output === undefined || !structure.outputs.includes(output)) {
+    const known = structure.outputs.map((name) => `'${name}'`).join(', ') || 'none';
+    throw new ArgumentError(`${structure.name} has no output '${output ?? ''}'; there are ${known}`);
+  }
+  const makers = new Map(structure.nodes.map((node) => [node.outputs[0], node]));
+  let name = output;
+  // Nothing but the shape changes behind a softmax.
+  for (const _ of structure.nodes) {
+    const node = makers.get(name);
+    if (node?.op === 'Softmax' || node?.op === 'LogSoftmax') return node.inputs[0];
+    if (!node || !['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Cast'].includes(node.op)) break;
+    name = node.inputs[0];
+  }
+  return output;
+}
+
+function preprocessingOf(given: Preprocessing | string | undefined, [, , width]: readonly number[]) {
+  if (typeof given !== 'string') return given;
+  const { preprocessing } = preset(given);
+  const crop = width ?? preprocessing.crop;
+  return { ...preprocessing, crop, resize: Math.max(preprocessing.resize, crop) };
+}
