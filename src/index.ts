@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The public API, all of it. Importing it starts nothing and loads no module of Node: backends and files are opened on use. */
 import type { BackendOptions } from './backends/open.js';
 import type { Engine } from './engine/engine.js';
@@ -58,7 +59,14 @@ export type { WeightArrays, WeightSource, WeightTensors } from './engine/weights
 export * from './errors.js';
 export { type Fit, fitWeights, presetsThatFit } from './formats/fitWeights.js';
 export { type Layout, type LayoutName, layouts } from './formats/layouts.js';
-export { type LoadOptions, loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
+export {
+  type LoadOptions,
+  loadNetwork,
+  type OpenOptions,
+  openWeights,
+  saveNetwork,
+  type WeightsFile,
+} from './formats/network.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
 export {
   type ImportedOnnx,

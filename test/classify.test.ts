@@ -256,7 +256,7 @@ t.test('the command', async (t) => {
       [['classify', red, '--weights', path('text.safetensors')], /text\.safetensors' is not a.* safetensors file/],
       [
         ['classify', red, ...given, '--model', 'cifar10-full'],
-        /holds the weights of cifar10-quick, but --model is cifar10-full/,
+        /holds the weights of cifar10-quick, expected those of cifar10-full/,
       ],
       [['classify', red, '--model', 'caffe-alexnet'], /no weights of caffe-alexnet come along: --weights FILE/],
       [['classify', red, ...given, '--crops', '5'], /'5' is invalid. Expected one of 1, 10/],

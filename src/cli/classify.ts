@@ -1,22 +1,22 @@
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { type BackendName, backendNames } from '../backends/open.js';
 import { imageInput } from '../data/imageInput.js';
 import { loadStored } from '../data/loadStored.js';
 import { storedAs, storedShape } from '../data/stored.js';
 import { type Engine, openEngine } from '../engine/engine.js';
 import type { ImageInput } from '../engine/imageInput.js';
 import type { Network } from '../engine/network.js';
-import { ArgumentError } from '../errors.js';
-import { loadNetwork, openWeights } from '../formats/network.js';
+import { ArgumentError, FileError } from '../errors.js';
+import { openWeights, type WeightsFile } from '../formats/network.js';
 import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';
 import { elements } from '../ops/define.js';
 import { classify, type Guess } from '../train/classify.js';
 import type { Crops } from '../train/predict.js';
-import { adapterOption } from './lib/adapter.js';
+import { addBackendOptions, type BackendChoice } from './lib/backendOptions.js';
 import { type Explanation, explain, makeFolder, stemsIn } from './lib/explanations.js';
-import { cropsOption, wholeNumber, word } from './lib/options.js';
+import { cropsOption, weightsOption } from './lib/options.js';
 import { expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
 
@@ -28,13 +28,12 @@ const shown = 5;
 
 const barWidth = 24;
 
-interface ClassifyCommandOptions {
+interface ClassifyCommandOptions extends BackendChoice {
   readonly model?: string;
   readonly weights?: string;
+  readonly labels?: string;
   readonly crops: Crops;
   readonly explain?: string;
-  readonly backend?: BackendName;
-  readonly threads?: number;
   readonly json?: string;
 }
 
@@ -46,51 +45,49 @@ interface Classified {
 
 /** `tandem classify` */
 export function classifyCommand(): Command {
-  return new Command('classify')
+  const command = new Command('classify')
     .description(`say what pictures show: by default one of CIFAR-10's ten classes, by a network that comes along`)
     .argument('<image...>', 'JPEG, PNG or WebP files')
-    .option('--weights <file>', 'a network that was trained: a checkpoint, or weights (safetensors)')
-    .option('--model <name>', `what the weights are expected to be of; ${shipped.model} comes with its own`)
+    .addOption(weightsOption())
+    .option('--model <name>', `what the weights are of, if they do not say it; ${shipped.model} comes with its own`)
+    .option('--labels <file>', 'names of the classes, one a line')
     .addOption(cropsOption())
     .option(
       '--explain <dir>',
       'write PNGs of what the network sees, of the gradient of its answer, and of how far covering each part lowers its probability',
     )
     .option('--json <file>', "write the figures to a file ('-': standard output)")
-    .option('--backend <name>', backendNames.join(' or '), word(backendNames))
-    .addOption(adapterOption())
-    .option('--threads <n>', 'threads; those of this machine by default', wholeNumber(1))
     .action(runClassify);
+  return addBackendOptions(command);
 }
 
 async function runClassify(paths: readonly string[], options: ClassifyCommandOptions): Promise<void> {
   const { json, crops, explain: folder } = options;
   const quiet = json === '-';
   if (json !== undefined) await expectFolder(json);
-  const weights = weightsFor(options);
-  const { model, input } = await describe(weights);
-  if (options.model !== undefined && preset(options.model).name !== model.name) {
-    throw new ArgumentError(`'${weights}' holds the weights of ${model.name}, but --model is ${options.model}`);
-  }
-  const images = await loadStored(paths, {
-    ...storedAs(model.preprocessing, model.augmentation),
-    side: input.shape[1],
-  });
-  if (folder !== undefined) await makeFolder(folder);
-  const engine = await openEngine({ backend: options.backend, threads: options.threads });
+  const path = weightsFor(options);
+  const weights = await openWeights(path, { model: options.model });
   const progress = new Progress('classify');
   try {
-    const network = await loadNetwork(engine, weights, { input });
+    const model = options.labels === undefined ? weights.model : await labelled(weights.model, options.labels);
+    const input = inputOf(weights, path);
+    const images = await loadStored(paths, {
+      ...storedAs(model.preprocessing, model.augmentation),
+      side: input.shape[1],
+    });
+    if (folder !== undefined) await makeFolder(folder);
+    await using engine = await openEngine({ backend: options.backend, threads: options.threads });
+    const network = await engine.network(model, { input, weights: weights.file });
     const onProgress = (done: number, total: number) => progress.update(done, total, 'images');
     const guesses = await classify(network, images, { crops, onProgress });
     const explanations = folder === undefined ? [] : await explainAll(network, images, guesses, stemsIn(folder, paths));
     progress.stop();
     const all = paths.map((file, i) => ({ file, top: guesses[i].slice(0, shown), explanation: explanations[i] }));
     if (!quiet) print(all.map(format).join('\n\n'));
-    if (json !== undefined) await writeJson(json, figures(network, engine, weights, crops, all));
+    if (json !== undefined) await writeJson(json, figures(network, engine, path, crops, all));
   } finally {
     progress.stop();
-    await engine.close();
+    await weights.file.close();
   }
 }
 
@@ -103,16 +100,22 @@ function weightsFor({ weights, model }: ClassifyCommandOptions): string {
   return fileURLToPath(new URL(`${name}.safetensors`, shipped.folder));
 }
 
-/** The model of a file, and how it reads stored images: as the file says, or as the model's preprocessing does. */
-async function describe(weights: string): Promise<{ readonly model: Model; readonly input: ImageInput }> {
-  const { model, input, file } = await openWeights(weights);
-  await file.close();
+/** How the network reads stored images: as its file says, or as the model's preprocessing does. */
+function inputOf({ model, input }: WeightsFile, path: string): ImageInput {
   const reads = input ?? imageInput(model, storedShape(storedAs(model.preprocessing, model.augmentation)));
   const [, height, width] = reads.shape;
-  if (height !== width) {
-    throw new ArgumentError(`'${weights}' reads images of ${height}×${width}, expected squares to bring pictures to`);
-  }
-  return { model, input: reads };
+  if (height === width) return reads;
+  throw new ArgumentError(`'${path}' reads images of ${height}×${width}, expected squares to bring pictures to`);
+}
+
+/** The model with the names of its classes from a file. */
+async function labelled(model: Model, path: string): Promise<Model> {
+  const text = await readFile(path, 'utf8').catch((error: Error) => {
+    throw new FileError(`cannot read '${path}': ${error.message}`, { cause: error });
+  });
+  const classNames = text.trimEnd().split(/\r?\n/);
+  if (classNames.length === model.classes) return { ...model, classNames };
+  throw new FileError(`'${path}' has ${classNames.length} lines, expected a name for each of ${model.classes} classes`);
 }
 
 async function explainAll(

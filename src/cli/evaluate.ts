@@ -1,14 +1,14 @@
 import { Command, Option } from 'commander';
-import { type BackendName, backendNames } from '../backends/open.js';
+import type { DataSplits, Dataset } from '../data/dataset.js';
+import { imageInput } from '../data/imageInput.js';
 import { openData } from '../data/openData.js';
 import { openEngine } from '../engine/engine.js';
 import { ArgumentError } from '../errors.js';
-import { loadNetwork, openWeights } from '../formats/network.js';
-import { preset } from '../models/presets.js';
+import { openWeights, type WeightsFile } from '../formats/network.js';
 import { type Evaluation, evaluate } from '../train/evaluate.js';
 import type { Crops } from '../train/predict.js';
-import { adapterOption } from './lib/adapter.js';
-import { cropsOption, wholeNumber, word } from './lib/options.js';
+import { addBackendOptions, type BackendChoice } from './lib/backendOptions.js';
+import { cropsOption, weightsOption, wholeNumber } from './lib/options.js';
 import { expectFolder, print, writeJson } from './lib/output.js';
 import { Progress } from './lib/progress.js';
 import { formatCount, formatTable } from './lib/table.js';
@@ -19,7 +19,7 @@ import { figure, percent } from './lib/trainingScreen.js';
 const widestMatrix = 20;
 const mostPairs = 20;
 
-interface EvaluateCommandOptions {
+interface EvaluateCommandOptions extends BackendChoice {
   readonly model?: string;
   readonly weights: string;
   readonly data: string;
@@ -29,17 +29,15 @@ interface EvaluateCommandOptions {
   readonly batch?: number;
   readonly skipBad?: boolean;
   readonly seed: number;
-  readonly backend?: BackendName;
-  readonly threads?: number;
   readonly json?: string;
 }
 
 /** `tandem evaluate` */
 export function evaluateCommand(): Command {
-  return new Command('evaluate')
+  const command = new Command('evaluate')
     .description('classify a dataset: top-1 and top-5 accuracy, loss, and what was taken for what')
-    .requiredOption('--weights <file>', 'a network that was trained: a checkpoint, or weights (safetensors)')
-    .option('--model <name>', 'what the weights are expected to be of')
+    .addOption(weightsOption().makeOptionMandatory())
+    .option('--model <name>', 'what the weights are of, if they do not say it')
     .option('--data <source>', "as of tandem train; 'synthetic' by default", 'synthetic')
     .addOption(
       new Option('--split <part>', 'part of the data; what there is to test with by default').choices([
@@ -54,66 +52,62 @@ export function evaluateCommand(): Command {
     .option('--skip-bad', 'leave out images that cannot be read')
     .option('--seed <n>', 'of synthetic data and of the validation images', wholeNumber(0), 1)
     .option('--json <file>', "write all figures to a file ('-': standard output)")
-    .option('--backend <name>', backendNames.join(' or '), word(backendNames))
-    .addOption(adapterOption())
-    .option('--threads <n>', 'threads; those of this machine by default', wholeNumber(1))
     .action(runEvaluate);
+  return addBackendOptions(command);
 }
 
 async function runEvaluate(options: EvaluateCommandOptions): Promise<void> {
-  const { weights, data, crops, batch, json } = options;
-  const quiet = json === '-';
-  if (json !== undefined) await expectFolder(json);
-  const { model, file } = await openWeights(weights);
-  await file.close();
-  if (options.model !== undefined && preset(options.model).name !== model.name) {
-    throw new ArgumentError(`'${weights}' holds the weights of ${model.name}, but --model is ${options.model}`);
-  }
+  if (options.json !== undefined) await expectFolder(options.json);
+  const weights = await openWeights(options.weights, { model: options.model });
+  const { model } = weights;
   const progress = new Progress('evaluate');
-  const splits = await openData(data, {
-    preprocessing: model.preprocessing,
-    augmentation: model.augmentation,
-    seed: options.seed,
-    validation: options.validation,
-    skipBad: options.skipBad,
-    onProgress: (done, total, note) => progress.update(done, total, note),
-    onSkipped: (path, reason) => process.stderr.write(`tandem: left out '${path}': ${reason}\n`),
-  });
+  let splits: DataSplits | undefined;
   try {
+    splits = await openData(options.data, {
+      preprocessing: model.preprocessing,
+      augmentation: model.augmentation,
+      seed: options.seed,
+      validation: options.validation,
+      skipBad: options.skipBad,
+      onProgress: (done, total, note) => progress.update(done, total, note),
+      onSkipped: (path, reason) => process.stderr.write(`tandem: left out '${path}': ${reason}\n`),
+    });
     const part = options.split ?? (splits.test ? 'test' : splits.validation ? 'validation' : 'train');
     const dataset = splits[part];
-    if (!dataset) throw new ArgumentError(`'${data}' has no ${part} images`);
-    const engine = await openEngine({ backend: options.backend, threads: options.threads });
-    try {
-      const network = await loadNetwork(engine, weights);
-      const start = performance.now();
-      const evaluation = await evaluate(network, dataset, {
-        crops,
-        batch,
-        onProgress: (done, total) => progress.update(done, total),
-      });
-      const imagesPerSecond = (evaluation.images / (performance.now() - start)) * 1000;
-      progress.stop();
-      if (!quiet) print(format(`${model.name} on ${dataset.name}`, evaluation, imagesPerSecond));
-      if (json !== undefined) {
-        const { confusion, ...figures } = evaluation;
-        const rows = evaluation.classes.map((_, i) => [...rowOf(confusion, i, evaluation.classes.length)]);
-        await writeJson(json, {
-          model: model.name,
-          data: dataset.name,
-          crops,
-          imagesPerSecond,
-          ...figures,
-          confusion: rows,
-        });
-      }
-    } finally {
-      await engine.close();
-    }
+    if (!dataset) throw new ArgumentError(`'${options.data}' has no ${part} images`);
+    await report(weights, dataset, options, progress);
   } finally {
     progress.stop();
-    for (const each of Object.values(splits)) await each?.close();
+    await weights.file.close();
+    for (const each of Object.values(splits ?? {})) await each?.close();
   }
+}
+
+async function report(
+  { model, input, file }: WeightsFile,
+  dataset: Dataset,
+  { crops, batch, json, backend, threads }: EvaluateCommandOptions,
+  progress: Progress,
+): Promise<void> {
+  await using engine = await openEngine({ backend, threads });
+  const network = await engine.network(model, { input: input ?? imageInput(model, dataset.shape), weights: file });
+  const start = performance.now();
+  const onProgress = (done: number, total: number) => progress.update(done, total);
+  const evaluation = await evaluate(network, dataset, { crops, batch, onProgress });
+  const imagesPerSecond = (evaluation.images / (performance.now() - start)) * 1000;
+  progress.stop();
+  if (json !== '-') print(format(`${model.name} on ${dataset.name}`, evaluation, imagesPerSecond));
+  if (json === undefined) return;
+  const { confusion, ...figures } = evaluation;
+  const rows = evaluation.classes.map((_, i) => [...rowOf(confusion, i, evaluation.classes.length)]);
+  await writeJson(json, {
+    model: model.name,
+    data: dataset.name,
+    crops,
+    imagesPerSecond,
+    ...figures,
+    confusion: rows,
+  });
 }
 
 function rowOf(confusion: Int32Array, label: number, classes: number): Int32Array {

@@ -8,7 +8,7 @@ import { initialValues } from '../graph/initialValues.js';
 import { weightsMetadata } from '../models/metadata.js';
 import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';
-import { wholeNumber } from './lib/options.js';
+import { weightsOption, wholeNumber } from './lib/options.js';
 import { print } from './lib/output.js';
 
 interface ExportOptions {
@@ -22,9 +22,9 @@ interface ExportOptions {
 export function exportCommand(): Command {
   return new Command('export')
     .description('write a network as an ONNX model for inference, at any batch size')
-    .option('--model <name>', "a preset, such as 'caffe-alexnet'; that of the weights when they are given")
-    .option('--weights <file>', 'parameters (safetensors); drawn from the seed when there are none')
-    .option('--seed <n>', 'of the initial values', wholeNumber(0), 1)
+    .option('--model <name>', "a preset, such as 'caffe-alexnet'; not needed with weights that say what they are of")
+    .addOption(weightsOption())
+    .option('--seed <n>', 'of the initial values, without --weights', wholeNumber(0), 1)
     .requiredOption('--onnx <file>', 'the file to write')
     .action(async (options: ExportOptions) => {
       const model =
@@ -36,11 +36,8 @@ export function exportCommand(): Command {
 }
 
 async function exportWeights(options: ExportOptions, path: string): Promise<Model> {
-  const { model, file } = await openWeights(path);
+  const { model, file } = await openWeights(path, { model: options.model });
   try {
-    if (options.model !== undefined && preset(options.model).name !== model.name) {
-      throw new ArgumentError(`'${path}' holds the weights of ${model.name}, but --model is ${options.model}`);
-    }
     await write(options.onnx, model, (name) => file.read(name));
   } finally {
     await file.close();

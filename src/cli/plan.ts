@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { Backend, KernelSource, Storage } from '../backends/backend.js';
 import { type BackendName, backendNames, openBackend } from '../backends/open.js';
-import { inferenceGraph, stepGraph } from '../engine/graphs.js';
+import { inferenceGraph } from '../engine/graphs.js';
 import { ArgumentError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { preset } from '../models/presets.js';
@@ -9,6 +9,7 @@ import type { NodeTuning, Plan } from '../plan/plan.js';
 import { adapterOption, tuneOptions } from './lib/adapter.js';
 import { wholeNumber, word } from './lib/options.js';
 import { print, writeJson } from './lib/output.js';
+import { trainingGraph } from './lib/stepCosts.js';
 import { formatBytes, formatLarge, formatSignificant, formatTable } from './lib/table.js';
 
 interface PlanOptions {
@@ -45,10 +46,8 @@ export function planCommand(): Command {
     .option('--json <file>', "write the plan to a file ('-': standard output)")
     .action(async (name: string, options: PlanOptions) => {
       const model = preset(name);
-      const graph =
-        options.mode === 'inference'
-          ? inferenceGraph(model, options.batch)
-          : stepGraph(model, options.batch, variableNames(inferenceGraph(model, 1)), model.recipe.optimizer);
+      const graphOf = options.mode === 'inference' ? inferenceGraph : trainingGraph;
+      const graph = graphOf(model, options.batch);
       const backend = await openBackend({ backend: options.backend, threads: options.threads, tune: options.tune });
       try {
         const { plan, sources } = await compileOn(backend, graph);
@@ -68,10 +67,6 @@ export function planCommand(): Command {
         await backend.close();
       }
     });
-}
-
-function variableNames(graph: Graph): string[] {
-  return graph.values.filter(({ kind }) => kind === 'variable').map(({ name }) => name);
 }
 
 /** Compiles with variables that are never filled. */

@@ -1,12 +1,15 @@
 import { Command } from 'commander';
+import { defaultThreads } from '../backends/wasm/platform.js';
+import { ArgumentError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
-import type { Graph, Node } from '../graph/graph.js';
+import { nodeCost } from '../graph/costs.js';
 import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';
 import { type Cost, elements } from '../ops/define.js';
-import { wholeNumber } from './lib/options.js';
+import { positiveNumber, wholeNumber, wholeNumbers } from './lib/options.js';
 import { print, writeJson } from './lib/output.js';
-import { formatBytes, formatCount, formatExtents, formatLarge, formatSignificant, formatTable } from './lib/table.js';
+import { formatStepCosts, type Peak, type StepCosts, stepCosts } from './lib/stepCosts.js';
+import { formatBytes, formatCount, formatExtents, formatTable } from './lib/table.js';
 
 /** One layer for one image; FLOPs and bytes are those of forward for the whole batch. */
 export interface LayerSummary {
@@ -19,20 +22,47 @@ export interface LayerSummary {
   readonly cost: Cost;
 }
 
+interface SummaryOptions {
+  readonly cost?: boolean;
+  readonly batch: readonly number[];
+  readonly threads?: number;
+  readonly gflops?: number;
+  readonly bandwidth?: number;
+  readonly json?: string;
+}
+
 /** `tandem summary MODEL` */
 export function summaryCommand(): Command {
   return new Command('summary')
     .description('layers of a network with their shapes, parameters and multiply-adds')
     .argument('<model>', "a preset, such as 'caffe-alexnet'")
-    .option('--cost', 'add the floating-point operations and bytes that forward takes for a batch')
-    .option('--batch <n>', 'images in that batch', wholeNumber(1), 1)
+    .option('--cost', 'add what a forward run and a training step take: operations, bytes, memory by batch')
+    .option('--batch <list>', 'images in those batches; the layers are shown for the first', wholeNumbers(1), [1])
+    .option('--threads <n>', 'threads that the memory is planned for; those of this machine by default', wholeNumber(1))
+    .option('--gflops <n>', 'GFLOP/s of a machine, for the time that it takes at least', positiveNumber)
+    .option('--bandwidth <n>', 'GB/s of its memory, for the same', positiveNumber)
     .option('--json <file>', "write the figures to a file ('-': standard output)")
-    .action(async (name: string, options: { cost?: boolean; batch: number; json?: string }) => {
+    .action(async (name: string, options: SummaryOptions) => {
       const model = preset(name);
-      const layers = summarize(model, options.batch);
-      if (options.json !== '-') print(formatSummary(model, layers, options.cost ? options.batch : undefined));
-      if (options.json !== undefined) await writeJson(options.json, summaryJson(model, layers, options));
+      const peak = peakOf(options);
+      const layers = summarize(model, options.batch[0]);
+      const threads = options.threads ?? (await defaultThreads());
+      const costs = options.cost ? options.batch.map((batch) => stepCosts(model, batch, threads, peak)) : [];
+      if (options.json !== '-') {
+        print(formatSummary(model, layers));
+        if (options.cost) print(`\n${formatStepCosts(costs, threads)}`);
+      }
+      if (options.json !== undefined) await writeJson(options.json, summaryJson(model, layers, costs));
     });
+}
+
+/** @throws ArgumentError when one is given without the other, or without a use for them */
+function peakOf({ cost, gflops, bandwidth }: SummaryOptions): Peak | undefined {
+  if (gflops === undefined && bandwidth === undefined) return undefined;
+  if (gflops === undefined || bandwidth === undefined || !cost) {
+    throw new ArgumentError('--gflops and --bandwidth come together, and with --cost');
+  }
+  return { flops: gflops * 1e9, bytes: bandwidth * 1e9 };
 }
 
 /** The layers of a model as its training graph has them (with dropout), and the softmax at the end. */
@@ -45,7 +75,7 @@ export function summarize(model: Model, batch = 1): LayerSummary[] {
   const counted = new Set<number>();
   return [...new Set(graph.nodes.map(({ layer }) => layer))].map((layer) => {
     const nodes = graph.nodes.filter((node) => node.layer === layer);
-    const costs = nodes.map((node) => costOf(graph, node));
+    const costs = nodes.map((node) => nodeCost(graph, node));
     const sum = (figure: keyof Cost) => costs.reduce((total, cost) => total + cost[figure], 0);
     let parameters = 0;
     for (const id of nodes.flatMap((node) => node.inputs)) {
@@ -65,13 +95,6 @@ export function summarize(model: Model, batch = 1): LayerSummary[] {
   });
 }
 
-function costOf(graph: Graph, { op, attributes, inputs, outputs }: Node): Cost {
-  // An alias moves nothing.
-  if (op.alias) return { macs: 0, flops: 0, bytes: 0 };
-  const types = (ids: readonly number[]) => ids.map((id) => graph.values[id]);
-  return op.cost(attributes, types(inputs), types(outputs));
-}
-
 function totals(layers: readonly LayerSummary[]) {
   const sum = (figure: (layer: LayerSummary) => number) => layers.reduce((total, layer) => total + figure(layer), 0);
   return {
@@ -82,54 +105,35 @@ function totals(layers: readonly LayerSummary[]) {
   };
 }
 
-function formatSummary(model: Model, layers: readonly LayerSummary[], batch: number | undefined): string {
-  const row = (
-    first: string[],
-    figures: { parameters: number; macs: number },
-    cost: { flops: number; bytes: number },
-  ) => [
+function formatSummary(model: Model, layers: readonly LayerSummary[]): string {
+  const row = (first: string[], { parameters, macs }: { parameters: number; macs: number }) => [
     ...first,
-    formatCount(figures.parameters),
-    formatCount(figures.macs),
-    ...(batch === undefined ? [] : [formatLarge(cost.flops), formatBytes(cost.bytes), intensity(cost)]),
+    formatCount(parameters),
+    formatCount(macs),
   ];
   const all = totals(layers);
-  const costColumns = batch === undefined ? [] : ['FLOPs', 'bytes', 'FLOPs/byte'];
   const table = formatTable(
     [
-      { title: 'layer', align: 'left' },
-      { title: 'op', align: 'left' },
-      { title: 'output', align: 'left' },
-      ...['parameters', 'multiply-adds', ...costColumns].map((title) => ({ title, align: 'right' as const })),
+      ...['layer', 'op', 'output'].map((title) => ({ title, align: 'left' as const })),
+      ...['parameters', 'multiply-adds'].map((title) => ({ title, align: 'right' as const })),
     ],
-    layers.map((layer) => row([layer.name, layer.op, formatExtents(layer.outputShape)], layer, layer.cost)),
-    row(['total', '', ''], all, all),
+    layers.map((layer) => row([layer.name, layer.op, formatExtents(layer.outputShape)], layer)),
+    row(['total', '', ''], all),
   );
   const title = `${model.name}: images of ${formatExtents(model.inputShape)}, ${formatCount(model.classes)} classes`;
-  const notes = [
-    `Parameters take ${formatBytes(4 * all.parameters)} as float32. Multiply-adds are those of one image, forward, without bias.`,
-    ...(batch === undefined
-      ? []
-      : [
-          `FLOPs and bytes are those of forward at batch ${batch}; each layer reads its inputs and writes its output once.`,
-        ]),
-  ];
-  return `${title}\n\n${table}\n\n${notes.join('\n')}`;
+  const note = `Parameters take ${formatBytes(4 * all.parameters)} as float32. Multiply-adds are those of one image, forward, without bias.`;
+  return `${title}\n\n${table}\n\n${note}`;
 }
 
-function intensity({ flops, bytes }: { flops: number; bytes: number }): string {
-  return bytes === 0 ? '–' : formatSignificant(flops / bytes);
-}
-
-function summaryJson(model: Model, layers: readonly LayerSummary[], options: { cost?: boolean; batch: number }) {
+/** @param costs none when they were not asked for; the figures of the layers are those of the first */
+function summaryJson(model: Model, layers: readonly LayerSummary[], costs: readonly StepCosts[]) {
   const { parameters, macs, flops, bytes } = totals(layers);
+  const [first] = costs;
   return {
     model: model.name,
     parameters,
     macs,
-    ...(options.cost ? { batch: options.batch, flops, bytes } : {}),
-    layers: layers.map(({ cost, ...layer }) =>
-      options.cost ? { ...layer, flops: cost.flops, bytes: cost.bytes } : layer,
-    ),
+    ...(first && { batch: first.batch, flops, bytes, costs }),
+    layers: layers.map(({ cost, ...layer }) => (first ? { ...layer, flops: cost.flops, bytes: cost.bytes } : layer)),
   };
 }

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { type BackendName, backendNames } from '../backends/open.js';
 import { type Engine, openEngine } from '../engine/engine.js';
 import type { Network } from '../engine/network.js';
 import { DivergenceError } from '../errors.js';
@@ -9,7 +8,7 @@ import { type Evaluation, evaluate } from '../train/evaluate.js';
 import type { EndEvent, TrainingEvent } from '../train/events.js';
 import { optimizerText } from '../train/runFacts.js';
 import { Trainer } from '../train/trainer.js';
-import { adapterOption } from './lib/adapter.js';
+import { addBackendOptions, type BackendChoice } from './lib/backendOptions.js';
 import { interruptible } from './lib/interrupt.js';
 import { wholeNumber, word } from './lib/options.js';
 import { exit, expectFolder, print, writeJson } from './lib/output.js';
@@ -31,7 +30,7 @@ import {
 import { type ReportedRun, writeTrainingReport } from './lib/trainingReport.js';
 import { duration, figure, percent, TrainingScreen } from './lib/trainingScreen.js';
 
-interface TrainCommandOptions extends SubjectOptions {
+interface TrainCommandOptions extends SubjectOptions, BackendChoice {
   readonly epochs?: number;
   readonly steps?: number;
   readonly microBatch?: number;
@@ -42,13 +41,11 @@ interface TrainCommandOptions extends SubjectOptions {
   readonly log?: string;
   readonly report?: string;
   readonly json?: string;
-  readonly backend?: BackendName;
-  readonly threads?: number;
 }
 
 /** `tandem train` */
 export function trainCommand(): Command {
-  return new Command('train')
+  const command = new Command('train')
     .description('train a network: with no options a small one, on drawn shapes and textures, in a minute or two')
     .option('--model <name>', 'a preset; cifar10-quick by default, or that of --weights or of the checkpoint')
     .option('--option <name=value>', "an option of the preset, such as 'width=0.5'; may be repeated", modelOption)
@@ -86,7 +83,10 @@ export function trainCommand(): Command {
       scheduleOption,
     )
     .option('--rate <layer=factor>', 'factor on the learning rate of a layer or parameter; may be repeated', rateOption)
-    .option('--weights <file>', 'start from the parameters of a network that was trained before')
+    .option(
+      '--weights <file>',
+      'start from the parameters of a network that was trained before, in any format that tandem convert reads; --model says what they are of, if they do not',
+    )
     .option('--head [classes]', 'with --weights: replace the last layer, for the classes of the data', wholeNumber(1))
     .option('--freeze <list>', "layers or parameters that stay as they are; 'conv*' for all that begin so", list)
     .option(
@@ -105,10 +105,8 @@ export function trainCommand(): Command {
       'write a page with curves, filters, confusion matrix and sample mistakes (HTML); with --log it also tells of what was before a --resume',
     )
     .option('--json <file>', "write the figures of the whole training to a file ('-': standard output)")
-    .option('--backend <name>', backendNames.join(' or '), word(backendNames))
-    .addOption(adapterOption())
-    .option('--threads <n>', 'threads; those of this machine by default', wholeNumber(1))
     .action(runTrain);
+  return addBackendOptions(command);
 }
 
 async function runTrain(options: TrainCommandOptions): Promise<void> {

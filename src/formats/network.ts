@@ -1,29 +1,42 @@
-/** Networks in files: parameters as safetensors, with the model that they belong to and its input in the metadata. */
-
+/**
+ * Networks in files: ours are safetensors with the model that the parameters belong to, and its input, in the metadata; in files of others
+ * the parameters are found by their names and shapes.
+ */
 import type { Engine } from '../engine/engine.js';
 import { lossGraph } from '../engine/graphs.js';
 import type { ImageInput } from '../engine/imageInput.js';
 import type { Network } from '../engine/network.js';
 import type { NetworkOptions } from '../engine/types.js';
 import { checkTensors, type WeightTensors } from '../engine/weights.js';
-import { FileError } from '../errors.js';
+import { ArgumentError, FileError } from '../errors.js';
 import { headParameters, replaceHead } from '../models/head.js';
 import { modelFromMetadata, weightsMetadata } from '../models/metadata.js';
 import type { Model } from '../models/model.js';
+import { preset } from '../models/presets.js';
+import { fitWeights, othersThatFit, presetsThatFit, withClassesOf } from './fitWeights.js';
 import { readInput, savedInput } from './imageInput.js';
-import { openSafetensors, writeSafetensors } from './safetensors.js';
+import { type OpenedTensors, openTensors } from './openTensors.js';
+import { writeSafetensors } from './safetensors.js';
 import type { TensorFile } from './tensorFile.js';
 
-/** A file of weights whose metadata has been understood, and whose tensors fit the model. */
+/** A file of weights that has been understood, and whose tensors fit the model. */
 export interface WeightsFile {
   readonly model: Model;
   /** How stored images become the model's input, where the file says it. */
   readonly input?: ImageInput;
-  /** Its `tensors` are the parameters of the model; what a checkpoint has beside them (names with a slash) is left out. */
+  /** Its `tensors` are the parameters of the model, under its names and with its axes; whatever else there is is left out. */
   readonly file: TensorFile;
 }
 
-export interface LoadOptions extends Omit<NetworkOptions, 'weights'> {
+export interface OpenOptions {
+  /**
+   * What the weights are of, where the file does not say it: the name of a preset, which then has as many classes as the file, or a model. A
+   * file that says it must be of that preset.
+   */
+  readonly model?: string | Model;
+}
+
+export interface LoadOptions extends Omit<NetworkOptions, 'weights'>, OpenOptions {
   /**
    * Replaces the head: the network has that many classes, or those of these names, its last layer is drawn from the seed, and all the others are loaded. Without
    * it the network is as the file has it.
@@ -43,15 +56,20 @@ export async function saveNetwork(net: Network<Model>, path: string): Promise<vo
 }
 
 /**
- * The network that a file holds: the model and the input that its metadata name, with the parameters that it has. Options replace
- * what the file says.
+ * The network that a file holds: the model and the input that its metadata name (a file of others': the model that is given, without
+ * an input), with the parameters that it has. Options replace what the file says.
  *
- * @throws FileError for a file that is missing, broken or without a model, or whose tensors do not fit the model; ArgumentError for
- * a number of classes that cannot be
+ * @param file of any format that `openTensors` knows: a path, in a page a Blob
+ * @throws FileError for a file that is missing or broken, that does not tell its model, or whose tensors do not fit it; ArgumentError for
+ * a model that is not that of the file, or a number of classes that cannot be
  */
-export async function loadNetwork(engine: Engine, path: string, options: LoadOptions = {}): Promise<Network<Model>> {
-  const { model, input, file } = await openWeights(path);
-  const { classes, ...others } = options;
+export async function loadNetwork(
+  engine: Engine,
+  source: string | Blob,
+  options: LoadOptions = {},
+): Promise<Network<Model>> {
+  const { classes, model: expected, ...others } = options;
+  const { model, input, file } = await openWeights(source, { model: expected });
   const given = { ...others, input: options.input ?? input };
   try {
     if (classes === undefined) return await engine.network(model, { ...given, weights: file });
@@ -71,27 +89,53 @@ function without(file: TensorFile, names: readonly string[]): WeightTensors {
 }
 
 /**
- * Opens a file of weights and checks, before any parameter is read, that its tensors are the parameters of its model. Tensors with a
- * slash in their names are no parameters: a checkpoint has the optimizer's ('conv1.weight/momentum').
+ * Opens a file of weights and checks, before any parameter is read, that its tensors are the parameters of its model.
  *
- * @throws FileError as `loadNetwork` does
+ * @throws as `loadNetwork` does
  */
-export async function openWeights(path: string): Promise<WeightsFile> {
-  const whole = await openSafetensors(path);
+export async function openWeights(source: string | Blob, options: OpenOptions = {}): Promise<WeightsFile> {
+  const whole = await openTensors(source);
   try {
-    const model = modelFromMetadata(whole.metadata, `'${path}'`);
-    const parameters = new Map(
-      lossGraph(model, 1).values.flatMap(({ kind, name, shape }) => (kind === 'variable' ? [[name, shape]] : [])),
-    );
-    const file = { ...whole, tensors: new Map([...whole.tensors].filter(([name]) => !name.includes('/'))) };
-    checkTensors(file, parameters);
-    for (const name of parameters.keys()) {
-      if (!file.tensors.has(name)) throw new FileError(`'${path}' has no tensor '${name}', which ${model.name} needs`);
-    }
-    const input = await readInput(whole, model);
-    return { model, file, ...(input ? { input } : {}) };
+    if (Object.hasOwn(whole.metadata, 'preset')) return await ownWeights(whole, options);
+    const model = givenModel(whole, options);
+    return { model, file: fitWeights(whole, model) };
   } catch (error) {
     await whole.close();
     throw error;
   }
+}
+
+/**
+ * A file that `saveNetwork`, a checkpoint or an export has written. Tensors with a slash in their names are no parameters: a checkpoint
+ * has the optimizer's ('conv1.weight/momentum'), a graph has constants ('pool1/pads').
+ */
+async function ownWeights(whole: OpenedTensors, { model: expected }: OpenOptions): Promise<WeightsFile> {
+  const model = modelFromMetadata(whole.metadata, whole.label);
+  const name = typeof expected === 'string' ? preset(expected).name : expected?.name;
+  if (name !== undefined && name !== model.name) {
+    throw new ArgumentError(`${whole.label} holds the weights of ${model.name}, expected those of ${name}`);
+  }
+  const parameters = new Map(
+    lossGraph(model, 1).values.flatMap((value) => (value.kind === 'variable' ? [[value.name, value.shape]] : [])),
+  );
+  const file = { ...whole, tensors: new Map([...whole.tensors].filter(([tensor]) => !tensor.includes('/'))) };
+  checkTensors(file, parameters);
+  for (const parameter of parameters.keys()) {
+    if (file.tensors.has(parameter)) continue;
+    throw new FileError(`${whole.label} has no tensor '${parameter}', which ${model.name} needs`);
+  }
+  const input = await readInput(whole, model);
+  return { model, file, ...(input ? { input } : {}) };
+}
+
+/** What the weights of a file of others are of: what the caller says, or the one preset that has all of its names and shapes. */
+function givenModel(whole: OpenedTensors, { model: given }: OpenOptions): Model {
+  if (typeof given === 'string') return withClassesOf(whole, preset(given));
+  if (given) return given;
+  const fits = presetsThatFit(whole);
+  const [only] = fits;
+  if (fits.length === 1 && only.layout !== 'sequence') return only.model;
+  throw new FileError(
+    `${whole.label} does not say which network its weights are of, expected a model (--model NAME): ${othersThatFit(whole)}`,
+  );
 }

@@ -1,10 +1,17 @@
 /** Tensors of ONNX files (TensorProto of the public onnx.proto): checked and located, not read. */
 import { FileError } from '../errors.js';
-import { elements, formatShape } from '../ops/define.js';
+import { formatShape } from '../ops/define.js';
 import { type ByteSource, readBytes } from './byteSource.js';
 import { externalData } from './onnxExternal.js';
 import type { onnxMessages } from './onnxSchema.js';
-import { countFloats, countIntegers, locatedFloats, locatedIntegers } from './protobufData.js';
+import {
+  countElements,
+  countFloats,
+  countIntegers,
+  locatedFloats,
+  locatedIntegers,
+  shortShape,
+} from './protobufData.js';
 import type { Located, Message } from './protobufMessage.js';
 import { convertFloats, floatReader, isFloatType, type ReadFloats, type StoredTensor } from './tensorFile.js';
 
@@ -77,8 +84,6 @@ const storages: ReadonlyMap<string, Storage> = new Map<string, Storage>([
 
 /** Most integers that are read at once: they stand for shapes and axes, not for weights. */
 const mostIntegers = 2 ** 24;
-/** Most axes that are believed. */
-const mostAxes = 64;
 
 /** The name of a TensorProto.DataType. */
 export function onnxTypeName(type: number): string {
@@ -99,7 +104,8 @@ export async function onnxTensor(
   const { dims: shape, dataType = 0 } = proto;
   if (dataType < 1) throw new FileError(`${where} has data_type ${dataType}, expected a type of ONNX`);
   const dtype = onnxTypeName(dataType);
-  const count = countOf(shape, where);
+  const count = countElements(shape);
+  if (count === undefined) throw new FileError(`${where} has dims ${shortShape(shape)}, which no tensor can have`);
   if (proto.segment.length > 0) throw new FileError(`${where} is a segment of one, which is not read`);
   const data = await locate(source, proto, dtype, count, where);
   return {
@@ -122,14 +128,6 @@ export async function onnxTensor(
       return values;
     },
   };
-}
-
-function countOf(shape: readonly number[], where: string): number {
-  const nonzero = elements(shape.filter((extent) => extent !== 0));
-  if (shape.length > mostAxes || !shape.every((extent) => extent >= 0) || !Number.isSafeInteger(nonzero)) {
-    throw new FileError(`${where} has dims ${formatShape(shape.slice(0, mostAxes))}, which no tensor can have`);
-  }
-  return shape.includes(0) ? 0 : nonzero;
 }
 
 interface TensorData {

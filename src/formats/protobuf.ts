@@ -103,8 +103,7 @@ export class ProtobufWalker {
     const tag = this.#varint(at, end, path);
     const number = Math.floor(tag.value / 8);
     const wire = tag.value % 8;
-    if (!(number >= 1 && number < 2 ** 29))
-      throw this.error(at, path, `has a field of number ${number}, which cannot be`);
+    if (!(number >= 1 && number < 2 ** 29)) throw this.error(at, path, `has a field ${number}, which cannot be`);
     const begin = tag.end;
     switch (wire) {
       case wireType.varint: {
@@ -123,14 +122,14 @@ export class ProtobufWalker {
         return { number, wire, at, begin, end: begin + length, value: 0 };
       }
       default:
-        throw this.error(at, path, `has field ${number} of wire type ${wire}, expected 0, 1, 2 or 5`);
+        throw this.error(at, path, `has a field ${number} of wire type ${wire}, expected 0, 1, 2 or 5`);
     }
   }
 
   #checkLength(at: number, length: number, left: number, number: number, path: string): void {
     if (length >= 0 && length <= left) return;
     const cut = path === '' ? ': the file is cut short, or is none of this format' : '';
-    throw this.error(at, path, `has field ${number} of ${length} bytes, ${left} are left for it${cut}`);
+    throw this.error(at, path, `has a field ${number} of ${length} bytes, ${left} are left for it${cut}`);
   }
 
   #varint(at: number, end: number, path: string): { readonly value: number; readonly end: number } {

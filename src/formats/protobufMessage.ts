@@ -100,7 +100,8 @@ class MessageReader {
     const values: Values = { offset: begin };
     for (const { name, repeated, located } of known.values()) values[name] = repeated || located ? none : undefined;
     for (let at = begin; at < end; ) {
-      const field = await this.#walker.field(at, end, path);
+      const next = this.#walker.field(at, end, path);
+      const field = next instanceof Promise ? await next : next; // Most are at hand, and there may be millions.
       at = field.end;
       const found = known.get(field.number);
       if (!found) continue;

@@ -19,7 +19,7 @@ interface Geometry {
 }
 
 /** First cell of window `i` of `count` along an axis, and the cell after its last. */
-function span(i: number, count: number, extent: number): readonly [number, number] {
+export function adaptiveSpan(i: number, count: number, extent: number): readonly [number, number] {
   return [Math.floor((i * extent) / count), Math.ceil(((i + 1) * extent) / count)];
 }
 
@@ -28,9 +28,9 @@ function forEachCell({ maps, inSize, outSize }: Geometry, visit: (y: number, x: 
   const [rows, columns] = outSize;
   for (let map = 0; map < maps; map++) {
     for (let i = 0; i < rows; i++) {
-      const [top, bottom] = span(i, rows, height);
+      const [top, bottom] = adaptiveSpan(i, rows, height);
       for (let j = 0; j < columns; j++) {
-        const [left, right] = span(j, columns, width);
+        const [left, right] = adaptiveSpan(j, columns, width);
         for (let r = top; r < bottom; r++) {
           for (let c = left; c < right; c++) visit((map * rows + i) * columns + j, (map * height + r) * width + c);
         }
@@ -42,8 +42,8 @@ function forEachCell({ maps, inSize, outSize }: Geometry, visit: (y: number, x: 
 /** Cells of the window of the output at a flat index. */
 function divisorAt({ inSize: [height, width], outSize: [rows, columns] }: Geometry): (y: number) => number {
   return (y) => {
-    const [top, bottom] = span(Math.floor(y / columns) % rows, rows, height);
-    const [left, right] = span(y % columns, columns, width);
+    const [top, bottom] = adaptiveSpan(Math.floor(y / columns) % rows, rows, height);
+    const [left, right] = adaptiveSpan(y % columns, columns, width);
     return (bottom - top) * (right - left);
   };
 }
@@ -53,7 +53,7 @@ function cells({ maps, inSize, outSize }: Geometry): number {
   const along = (axis: number): number => {
     let total = 0;
     for (let i = 0; i < outSize[axis]; i++) {
-      const [first, end] = span(i, outSize[axis], inSize[axis]);
+      const [first, end] = adaptiveSpan(i, outSize[axis], inSize[axis]);
       total += end - first;
     }
     return total;

@@ -2,13 +2,13 @@
 import { BackendError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
 import { bytesOf, elements } from '../../ops/define.js';
-import { placeBuffers } from '../../plan/memory.js';
-import type { Plan, PlanStep } from '../../plan/plan.js';
+import type { Plan } from '../../plan/plan.js';
 import type { Executable, RunOptions, RunResult, Storage, TypedArray } from '../backend.js';
 import { checkFetch, checkInputs } from '../check.js';
 import type { WasmDevice } from './device.js';
 import { lower } from './lower/lower.js';
 import type { Lowered, Step, Word } from './lower/program.js';
+import { planLowered } from './plan.js';
 import { WasmStorage } from './storage.js';
 
 export class WasmExecutable implements Executable {
@@ -16,7 +16,6 @@ export class WasmExecutable implements Executable {
   private readonly lowered: Lowered;
   /** Offset in the arena of each buffer that lives there. */
   private readonly offsets: readonly number[];
-  private readonly arenaBytes: number;
   private readonly updated: readonly WasmStorage[];
   /** Packed forms of variables that steps read. */
   private readonly packed: readonly { readonly name: string; readonly of: WasmStorage }[];
@@ -33,14 +32,7 @@ export class WasmExecutable implements Executable {
     algorithms: Readonly<Record<string, string>> | undefined,
   ) {
     this.lowered = lower(graph, { threads: device.threads, fused: device.fused, algorithms });
-    const { requests, indices } = lifetimes(graph, this.lowered);
-    const placement = placeBuffers(requests);
-    const offsets = new Array<number>(this.lowered.buffers.length).fill(0);
-    indices.forEach((buffer, i) => {
-      offsets[buffer] = placement.offsets[i];
-    });
-    this.offsets = offsets;
-    this.arenaBytes = placement.bytes;
+    ({ plan: this.plan, offsets: this.offsets } = planLowered(graph, this.lowered));
     for (const [i, buffer] of this.lowered.buffers.entries()) {
       if (buffer.home === 'variable') this.storage(buffer.variable as number);
       if (buffer.home === 'packed') this.packedStorage(i);
@@ -49,14 +41,7 @@ export class WasmExecutable implements Executable {
     this.packed = this.lowered.buffers
       .filter(({ home }) => home === 'packed')
       .map(({ name, variable }) => ({ name, of: this.storage(variable as number) }));
-    device.arena.reserve(this.arenaBytes);
-    this.plan = {
-      graph: graph.name,
-      backend: 'wasm',
-      steps: this.lowered.steps.map((step) => planStep(graph, step)),
-      buffers: requests.map((request, i) => ({ ...request, offset: placement.offsets[i] })),
-      bytes: this.planBytes(),
-    };
+    device.arena.reserve(this.plan.bytes.arena);
   }
 
   run(inputs: Readonly<Record<string, TypedArray>>, options: RunOptions = {}): Promise<RunResult> {
@@ -116,7 +101,7 @@ export class WasmExecutable implements Executable {
   /** Writes the tapes, anew when the arena has moved. */
   private record(): void {
     const { arena } = this.device;
-    arena.reserve(this.arenaBytes);
+    arena.reserve(this.plan.bytes.arena);
     if (this.recordedAt === arena.address) return;
     this.tape = this.writeTape(this.tape, this.lowered.steps);
     this.preparation = this.writeTape(this.preparation, this.lowered.preparation);
@@ -180,52 +165,4 @@ export class WasmExecutable implements Executable {
       },
     };
   }
-
-  private planBytes(): Plan['bytes'] {
-    const sum = (home: string): number =>
-      this.lowered.buffers.reduce((bytes, buffer) => bytes + (buffer.home === home ? buffer.bytes : 0), 0);
-    const [variables, packed] = [sum('variable'), sum('packed')];
-    return { variables, packed, arena: this.arenaBytes, total: variables + packed + this.arenaBytes };
-  }
-}
-
-function planStep(graph: Graph, step: Step): PlanStep {
-  const { node } = step;
-  const types = (ids: readonly number[]) => ids.map((id) => graph.values[id]);
-  const cost = step.main
-    ? node.op.cost(node.attributes, types(node.inputs), types(node.outputs))
-    : { macs: 0, flops: 0, bytes: 0 };
-  return {
-    node: node.name,
-    layer: node.layer,
-    phase: node.phase,
-    op: node.op.name,
-    algorithm: step.algorithm,
-    kernel: step.kernel,
-    ...cost,
-  };
-}
-
-/** When each arena buffer is first and last touched; inputs are there before the first step, outputs after the last. */
-function lifetimes(graph: Graph, lowered: Lowered) {
-  const first = new Map<number, number>();
-  const last = new Map<number, number>();
-  const touch = (buffer: number, step: number): void => {
-    if (lowered.buffers[buffer].home !== 'arena') return;
-    first.set(buffer, Math.min(first.get(buffer) ?? step, step));
-    last.set(buffer, Math.max(last.get(buffer) ?? step, step));
-  };
-  for (const id of graph.inputs.values()) touch(lowered.bufferOf.get(id) as number, -1);
-  lowered.steps.forEach((step, index) => {
-    for (const word of step.words) if (typeof word === 'object' && 'buffer' in word) touch(word.buffer, index);
-  });
-  for (const id of graph.outputs.values()) touch(lowered.bufferOf.get(id) as number, lowered.steps.length);
-  const indices = [...first.keys()];
-  const requests = indices.map((buffer) => ({
-    name: lowered.buffers[buffer].name,
-    bytes: lowered.buffers[buffer].bytes + 64,
-    first: first.get(buffer) as number,
-    last: last.get(buffer) as number,
-  }));
-  return { requests, indices };
 }

@@ -9,7 +9,7 @@ import { Heap, mostPages, pageBytes } from './heap.js';
 import { algorithmNames } from './lower/lower.js';
 import { compile, instantiate } from './module.js';
 import {
-  availableCores,
+  defaultThreads,
   enableRelaxedSimd,
   relaxedSimdAvailable,
   sharedMemoryAvailable,
@@ -34,9 +34,6 @@ export interface WasmOptions {
  */
 const accuracy = { divide: 1, sqrt: 1, exp: 2, log: 2, pow: 2, tanh: 4 } as const;
 
-/** Threads by default: what lies beyond is rarely worth its barriers. */
-const mostDefaultThreads = 16;
-
 /** Memory before the first block: static data and a first page of the heap. */
 const initialPages = 4;
 
@@ -52,7 +49,7 @@ export async function openWasmBackend(options: WasmOptions = {}): Promise<Backen
   if (shared && !sharedMemoryAvailable()) {
     throw new BackendError('shared memory is not to be had here (a page must be served with COOP and COEP headers)');
   }
-  const threads = options.threads ?? (shared ? Math.min(mostDefaultThreads, await availableCores()) : 1);
+  const threads = options.threads ?? (shared ? await defaultThreads() : 1);
   if (threads > 1 && !shared) throw new BackendError(`${threads} threads need shared memory`);
 
   const simd = relaxed ? 'relaxed' : 'plain';

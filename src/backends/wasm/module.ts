@@ -14,7 +14,7 @@ export interface Kernels {
 }
 
 export async function compile(build: Build): Promise<WebAssembly.Module> {
-  const url = new URL(`../../../wasm/${build}.wasm`, import.meta.url);
+  const url = locate(build);
   try {
     if (inNode() && url.protocol === 'file:') {
       const { readFile } = await import('node:fs/promises');
@@ -25,6 +25,20 @@ export async function compile(build: Build): Promise<WebAssembly.Module> {
     throw new BackendError(`the wasm build '${build}' could not be loaded: ${(error as Error).message}`, {
       cause: error,
     });
+  }
+}
+
+/** Each file by a name in full: so bundlers find them. */
+function locate(build: Build): URL {
+  switch (build) {
+    case 'plain':
+      return new URL('../../../wasm/plain.wasm', import.meta.url);
+    case 'relaxed':
+      return new URL('../../../wasm/relaxed.wasm', import.meta.url);
+    case 'plain-shared':
+      return new URL('../../../wasm/plain-shared.wasm', import.meta.url);
+    case 'relaxed-shared':
+      return new URL('../../../wasm/relaxed-shared.wasm', import.meta.url);
   }
 }
 

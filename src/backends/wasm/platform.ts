@@ -110,3 +110,8 @@ export async function availableCores(): Promise<number> {
   const cores = inNode() ? (await import('node:os')).availableParallelism() : navigator.hardwareConcurrency;
   return Math.max(1, cores ?? 1);
 }
+
+/** Where memory can be shared: one for each core; beyond sixteen they are rarely worth their barriers. */
+export async function defaultThreads(): Promise<number> {
+  return Math.min(16, await availableCores());
+}

@@ -38,12 +38,14 @@ interface Thread {
   end(): Promise<void>;
 }
 
+/** A name of its own, so that bundlers for a page leave it out. */
+const nodeScript = './workerNode.js';
+
 async function openThread(): Promise<Thread> {
-  const url = new URL('./worker.js', import.meta.url);
   if (inNode()) {
     const { Worker } = await import('node:worker_threads');
     // Options of the process may be meant for its first script only, as --input-type is.
-    const worker = new Worker(url, { execArgv: [] });
+    const worker = new Worker(new URL(nodeScript, import.meta.url), { execArgv: [] });
     return {
       start: (message) => worker.postMessage(message),
       onMessage: (listener) => void worker.on('message', listener),
@@ -55,7 +57,8 @@ async function openThread(): Promise<Thread> {
       end: async () => void (await worker.terminate()),
     };
   }
-  const worker = new Worker(url, { type: 'module' });
+  // In these words bundlers find the script.
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
   return {
     start: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.addEventListener('message', ({ data }) => listener(data as ThreadMessage)),

@@ -13,6 +13,13 @@ export function wholeNumber(least: number): (text: string) => number {
   };
 }
 
+/** A number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
 /** '1,16' → [1, 16] */
 export function wholeNumbers(least: number): (text: string) => number[] {
   const parse = wholeNumber(least);
@@ -40,6 +47,14 @@ export function assignment(text: string, given: Readonly<Record<string, string>>
   const [name, value, ...more] = text.split('=').map((part) => part.trim());
   if (!name || !value || more.length > 0) throw new InvalidArgumentError('Expected NAME=VALUE.');
   return { ...given, [name]: value };
+}
+
+/** `--weights` */
+export function weightsOption(): Option {
+  return new Option(
+    '--weights <file>',
+    'a network that was trained: a checkpoint, or weights of any format that tandem convert reads',
+  );
 }
 
 /** `--crops` */

@@ -9,7 +9,7 @@ import type { ImageInput } from '../../engine/imageInput.js';
 import type { Network } from '../../engine/network.js';
 import { type OptimizerSettings, withChanges } from '../../engine/optimizer.js';
 import { ArgumentError, FileError } from '../../errors.js';
-import { loadNetwork, openWeights } from '../../formats/network.js';
+import { loadNetwork, openWeights, type WeightsFile } from '../../formats/network.js';
 import { replaceHead } from '../../models/head.js';
 import type { Model, Recipe } from '../../models/model.js';
 import type { ModelOptions } from '../../models/options.js';
@@ -68,6 +68,8 @@ export interface Subject {
   /** What is classified after each epoch: images kept apart, or those to test with. */
   readonly validation: Dataset | undefined;
   readonly resumed: Omit<Checkpoint, 'file'> | undefined;
+  /** How a network that was trained before reads stored images. */
+  readonly input: ImageInput | undefined;
 }
 
 type DataCallbacks = Pick<OpenDataOptions, 'onProgress' | 'onSkipped' | 'signal'>;
@@ -86,7 +88,8 @@ export async function openSubject(options: SubjectOptions, callbacks: DataCallba
   }
   const resumed = options.resume && checkpoint !== undefined ? await readCheckpoint(checkpoint) : undefined;
   if (checkpoint !== undefined && !resumed) await expectNoCheckpoint(checkpoint);
-  const kept = resumed?.model ?? (weights === undefined ? undefined : await modelOf(weights));
+  const known = weights === undefined || resumed ? undefined : await knownOf(weights, options);
+  const kept = resumed?.model ?? known?.model;
   const wanted = chosenModel(options, kept, resumed?.path ?? weights);
   const seed = options.seed ?? resumed?.state.seed ?? 1;
   const recipe = recipeOf(options, wanted, resumed?.state.recipe, data);
@@ -95,13 +98,16 @@ export async function openSubject(options: SubjectOptions, callbacks: DataCallba
   const splits = await openData(data, { preprocessing, augmentation, seed, validation, skipBad, ...callbacks });
   const model =
     resumed?.model ?? withClasses(await withMean(wanted, splits.train, options, callbacks), splits.train, options);
-  return { model, recipe, seed, splits, validation: splits.validation ?? splits.test, resumed };
+  const input = known && (known.input ?? imageInput(model, splits.train.shape));
+  return { model, recipe, seed, splits, validation: splits.validation ?? splits.test, resumed, input };
 }
 
-async function modelOf(weights: string): Promise<Model> {
-  const { model, file } = await openWeights(weights);
+/** What a file of weights says, or is said to be. */
+async function knownOf(weights: string, { model: name, option }: SubjectOptions): Promise<Omit<WeightsFile, 'file'>> {
+  const given = name !== undefined && option ? preset(name, option) : name;
+  const { file, ...known } = await openWeights(weights, { model: given });
   await file.close();
-  return model;
+  return known;
 }
 
 function chosenModel(options: SubjectOptions, kept: Model | undefined, path?: string): Model {
@@ -181,7 +187,7 @@ function recipeOf(options: SubjectOptions, model: Model, resumed: Recipe | undef
 /** The network to be trained, with what is frozen. */
 export async function openNetwork(
   engine: Engine,
-  { model, recipe, seed, splits, resumed }: Subject,
+  { model, recipe, seed, splits, resumed, input }: Subject,
   { weights, head, freeze, augment }: SubjectOptions,
   signal: AbortSignal,
 ): Promise<Network<Model>> {
@@ -192,7 +198,7 @@ export async function openNetwork(
     network = await loadNetwork(engine, resumed.path, common);
   } else if (weights !== undefined) {
     const classes = head === undefined ? undefined : head === true ? train.classes : head;
-    network = await loadNetwork(engine, weights, { ...common, classes });
+    network = await loadNetwork(engine, weights, { ...common, model, classes, input });
   } else {
     network = await engine.network(model, { ...common, input: await inputOf(model, train, augment?.noise, signal) });
   }
