@@ -57,7 +57,9 @@ export type {
 export type { WeightArrays, WeightSource, WeightTensors } from './engine/weights.js';
 export * from './errors.js';
 export { type LoadOptions, loadNetwork, openWeights, saveNetwork, type WeightsFile } from './formats/network.js';
+export { npyBytes, writeNpy } from './formats/npy.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
+export { type FormattedTensorFile, openTensors, type TensorFormat } from './formats/openTensors.js';
 export {
   openSafetensors,
   parseSafetensors,
