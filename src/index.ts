@@ -69,7 +69,6 @@ export {
 } from './formats/network.js';
 export { npyBytes, writeNpy } from './formats/npy.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
-export { type FormattedTensorFile, openTensors, type TensorFormat } from './formats/openTensors.js';
 export {
   type ImportedOnnx,
   importOnnx,
@@ -77,6 +76,7 @@ export {
   type OnnxProgram,
   openOnnxProgram,
 } from './formats/onnxImport/import.js';
+export { type FormattedTensorFile, openTensors, type TensorFormat } from './formats/openTensors.js';
 export {
   openSafetensors,
   parseSafetensors,

@@ -180,11 +180,15 @@ t.test('files that are no networks', async (t) => {
   map.output(map.node('Relu', [map.input('x', 1, 3, 4, 4)], 'y'));
   const mixed = new OnnxBuilder(13);
   mixed.output(mixed.node('Flatten', [mixed.input('x', 1, 3, 1, 1)], 'y', { axis: 0 }));
+  const none = new OnnxBuilder(13);
+  none.node('Relu', [none.input('x', 1, 3)], 'y');
   const dropped = new OnnxBuilder(7);
   dropped.output(dropped.node('Dropout', [dropped.input('x', 1, 3)], 'y', { ratio: float(1) }));
   const cases = [
     [two, {}, 'FileError', /a network has one input, this one has 'a', 'b'/],
-    [open, {}, 'ArgumentError', /input 'x' is \[N, 3, \?, \?\]: expected the option inputShape/],
+    [open, {}, 'FileError', /input 'x' is \[N, 3, \?, \?\]: expected the option inputShape/],
+    [none, {}, 'FileError', /^the blob: there are no outputs/],
+    [open, { inputShape: [3, 8, 0] }, 'ArgumentError', /inputShape \[3, 8, 0\] does not suit input 'x'/],
     [
       open,
       { inputShape: [4, 8, 8] },
