@@ -107,7 +107,7 @@ t.test('numbers in several pieces are read as one tensor', async (t) => {
 });
 
 t.test('numbers with tags between them, more than one window', async (t) => {
-  const count = 40_000;
+  const count = 60_000;
   const one = fixed32(5, 0);
   const bytes = Buffer.alloc(one.length * count);
   for (let i = 0; i < count; i++) {

@@ -4,7 +4,7 @@ import { elements, formatShape } from '../ops/define.js';
 import { type ByteSource, readBytes } from './byteSource.js';
 import { varintLength, varintValue } from './protobuf.js';
 import type { Located } from './protobufMessage.js';
-import { convertFloats, floatReader, type ReadFloats } from './tensorFile.js';
+import { floatReader, type ReadFloats } from './tensorFile.js';
 
 const width = { F32: 4, F64: 8 } as const;
 
@@ -65,8 +65,14 @@ function strided(
       const part = into.subarray(at, at + chunk);
       const from = begin + stride * (offset + at);
       const bytes = await readBytes(source, from, stride * (part.length - 1) + size);
-      for (let i = 1; i < part.length; i++) bytes.copyWithin(size * i, stride * i, stride * i + size);
-      convertFloats(bytes.subarray(0, size * part.length), dtype, part);
+      const view = new DataView(bytes.buffer);
+      if (dtype === 'F64') {
+        for (let i = 0; i < part.length; i++) part[i] = view.getFloat64(stride * i, true);
+      } else {
+        // As bits, as convertFloats does it.
+        const bits = new Uint32Array(part.buffer, part.byteOffset, part.length);
+        for (let i = 0; i < bits.length; i++) bits[i] = view.getUint32(stride * i, true);
+      }
     }
   };
 }
