@@ -67,7 +67,9 @@ export {
   saveNetwork,
   type WeightsFile,
 } from './formats/network.js';
+export { npyBytes, writeNpy } from './formats/npy.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
+export { type FormattedTensorFile, openTensors, type TensorFormat } from './formats/openTensors.js';
 export {
   openSafetensors,
   parseSafetensors,

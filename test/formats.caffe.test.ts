@@ -1,16 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { FileError } from '../src/errors.js';
 import { memorySource, openSource } from '../src/formats/byteSource.js';
 import { readCaffemodel, readMeanImage } from '../src/formats/caffe.js';
 import { looksLikeCaffemodel, looksLikeOnnx } from '../src/formats/protobufKind.js';
-import { ruled } from './support/fixtures.js';
+import { fixturePath, ruled } from './support/fixtures.js';
 import { field, fixed32, varint } from './support/protobuf.js';
-
-function fixture(name: string): string {
-  return fileURLToPath(new URL(`../../test/fixtures/formats/${name}`, import.meta.url));
-}
 
 /** As make_caffe.py has it: weights and bias of a layer are drawn from seeds that follow each other. */
 const net: readonly (readonly [name: string, weights: readonly number[], bias: readonly number[]])[] = [
@@ -32,7 +27,7 @@ t.test('layers of all generations, packed and not, as protoc writes them', async
     ['v2.caffemodel', false],
     ['unpacked.caffemodel', false],
   ] as const) {
-    const source = await openSource(fixture(file));
+    const source = await openSource(fixturePath(file));
     t.ok((await looksLikeCaffemodel(source)) && !(await looksLikeOnnx(source)), file);
     const model = await readCaffemodel(source);
     const more = { 'v0.caffemodel': [], 'v1.caffemodel': ['fc8/2'] }[file as string] ?? ['inception/1x1/0'];
@@ -57,7 +52,7 @@ t.test('layers of all generations, packed and not, as protoc writes them', async
 });
 
 t.test('the mean image', async (t) => {
-  const source = await openSource(fixture('mean.binaryproto'));
+  const source = await openSource(fixturePath('mean.binaryproto'));
   t.same(await readMeanImage(source), { shape: [3, 5, 6], data: ruled([3, 5, 6], 50) });
   t.notOk((await looksLikeCaffemodel(source)) || (await looksLikeOnnx(source)), 'is no model');
   await t.rejects(readCaffemodel(source), {
@@ -165,7 +160,7 @@ t.test('what no net can be is refused, and the message says where', async (t) =>
   for (const [what, bytes, message] of broken) {
     await t.rejects(readCaffemodel(memorySource(bytes, "'x'")), { name: 'FileError', message }, what);
   }
-  const whole = await readFile(fixture('v1.caffemodel'));
+  const whole = await readFile(fixturePath('v1.caffemodel'));
   const cut = memorySource(whole.subarray(0, 1000), "'cut'");
   await t.rejects(
     readCaffemodel(cut),

@@ -1,17 +1,12 @@
 import { copyFile, mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { FileError } from '../src/errors.js';
 import { memorySource, openSource } from '../src/formats/byteSource.js';
 import { type OnnxModel, type OnnxTensor, openOnnx, readOnnx } from '../src/formats/onnxModel.js';
 import { looksLikeCaffemodel, looksLikeOnnx } from '../src/formats/protobufKind.js';
-import { ruled } from './support/fixtures.js';
+import { fixturePath, ruled } from './support/fixtures.js';
 import { field, fixed32, integer, varint } from './support/protobuf.js';
-
-function fixture(name: string): string {
-  return fileURLToPath(new URL(`../../test/fixtures/formats/${name}`, import.meta.url));
-}
 
 function initializer({ initializers }: OnnxModel, name: string): OnnxTensor {
   const found = initializers.get(name);
@@ -20,7 +15,7 @@ function initializer({ initializers }: OnnxModel, name: string): OnnxTensor {
 }
 
 t.test('tensors are read from wherever a file has them', async (t) => {
-  const model = await openOnnx(fixture('storages.onnx'));
+  const model = await openOnnx(fixturePath('storages.onnx'));
   const shape = [3, 2, 5];
   const floats = [
     ['raw_f32', 'F32', 1],
@@ -78,7 +73,7 @@ t.test('tensors are read from wherever a file has them', async (t) => {
 });
 
 t.test('a model in the form of the zoo: initializers that are inputs, IR version 3', async (t) => {
-  const path = fixture('zoo.onnx');
+  const path = fixturePath('zoo.onnx');
   const model = await openOnnx(path);
   t.match(model, { label: `'${path}'`, irVersion: 3, opset: 9, graphName: 'zoo' });
   t.same(model.inputs, [{ name: 'data_0', dtype: 'F32', shape: [1, 3, 7, 7] }]);
@@ -113,7 +108,7 @@ t.test('a model in the form of the zoo: initializers that are inputs, IR version
 });
 
 t.test('attributes of every kind, inputs of any extent', async (t) => {
-  const model = await readOnnx(memorySource(await readFile(fixture('attributes.onnx'))));
+  const model = await readOnnx(memorySource(await readFile(fixturePath('attributes.onnx'))));
   const constants = model.nodes.slice(0, 6).map(({ attributes }) => [...attributes]);
   const [[[, tensor]], ...others] = constants;
   t.match(tensor, { kind: 'tensor', value: { shape: [2, 3], dtype: 'F32' } });
@@ -137,7 +132,7 @@ t.test('attributes of every kind, inputs of any extent', async (t) => {
 });
 
 t.test('tensors in a file beside the model', async (t) => {
-  const model = await openOnnx(fixture('external.onnx'));
+  const model = await openOnnx(fixturePath('external.onnx'));
   t.same(await model.file.read('w'), ruled([4, 6], 40));
   t.same(await initializer(model, 'b').floats(), ruled([6], 41));
   const part = new Float32Array(3);
@@ -145,7 +140,7 @@ t.test('tensors in a file beside the model', async (t) => {
   t.same(part, ruled([4, 6], 40).slice(20, 23));
   await model.close();
 
-  const bytes = await readFile(fixture('external.onnx'));
+  const bytes = await readFile(fixturePath('external.onnx'));
   await t.rejects(readOnnx(memorySource(bytes, "'m'")), {
     name: 'FileError',
     message:
@@ -308,7 +303,7 @@ t.test('what is broken is refused, and the message says where', async (t) => {
 });
 
 t.test('a file that is cut short, or larger than a model can be', async (t) => {
-  const whole = await readFile(fixture('zoo.onnx'));
+  const whole = await readFile(fixturePath('zoo.onnx'));
   const path = join(t.testdir(), 'cut.onnx');
   await writeFile(path, whole.subarray(0, 900));
   await t.rejects(openOnnx(path), {
@@ -325,11 +320,11 @@ t.test('a file that is cut short, or larger than a model can be', async (t) => {
 
 t.test('ONNX models are known by their first fields', async (t) => {
   for (const name of ['storages.onnx', 'zoo.onnx', 'attributes.onnx', 'external.onnx']) {
-    const source = await openSource(fixture(name));
+    const source = await openSource(fixturePath(name));
     t.ok((await looksLikeOnnx(source)) && !(await looksLikeCaffemodel(source)), name);
     await source.close();
   }
-  const cut = memorySource((await readFile(fixture('zoo.onnx'))).subarray(0, 500));
+  const cut = memorySource((await readFile(fixturePath('zoo.onnx'))).subarray(0, 500));
   t.ok((await looksLikeOnnx(cut)) && !(await looksLikeCaffemodel(cut)), 'one that is cut short');
   const others = {
     nothing: '',

@@ -15,7 +15,7 @@ import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';
 import { fitWeights, othersThatFit, presetsThatFit, withClassesOf } from './fitWeights.js';
 import { readInput, savedInput } from './imageInput.js';
-import { type OpenedTensors, openTensors } from './openTensors.js';
+import { type FormattedTensorFile, openTensors } from './openTensors.js';
 import { writeSafetensors } from './safetensors.js';
 import type { TensorFile } from './tensorFile.js';
 
@@ -109,7 +109,7 @@ export async function openWeights(source: string | Blob, options: OpenOptions = 
  * A file that `saveNetwork`, a checkpoint or an export has written. Tensors with a slash in their names are no parameters: a checkpoint
  * has the optimizer's ('conv1.weight/momentum'), a graph has constants ('pool1/pads').
  */
-async function ownWeights(whole: OpenedTensors, { model: expected }: OpenOptions): Promise<WeightsFile> {
+async function ownWeights(whole: FormattedTensorFile, { model: expected }: OpenOptions): Promise<WeightsFile> {
   const model = modelFromMetadata(whole.metadata, whole.label);
   const name = typeof expected === 'string' ? preset(expected).name : expected?.name;
   if (name !== undefined && name !== model.name) {
@@ -129,7 +129,7 @@ async function ownWeights(whole: OpenedTensors, { model: expected }: OpenOptions
 }
 
 /** What the weights of a file of others are of: what the caller says, or the one preset that has all of its names and shapes. */
-function givenModel(whole: OpenedTensors, { model: given }: OpenOptions): Model {
+function givenModel(whole: FormattedTensorFile, { model: given }: OpenOptions): Model {
   if (typeof given === 'string') return withClassesOf(whole, preset(given));
   if (given) return given;
   const fits = presetsThatFit(whole);

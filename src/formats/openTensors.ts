@@ -1,15 +1,51 @@
-/** Opens a file of tensors of any format; which one it is its bytes tell, never its name alone. */
-import { openSafetensors } from './safetensors.js';
+/** Files of weights of any format. */
+import { FileError } from '../errors.js';
+import { type ByteSource, openSource, readBytes } from './byteSource.js';
+import { isNpy, readNpy } from './npy.js';
+import { isNpz, npzFile } from './npz.js';
+import { latin1 } from './pickleInput.js';
+import { readSafetensors } from './safetensors.js';
 import type { TensorFile } from './tensorFile.js';
+import { isLegacyTorch, isTorch, readTorch, torchFile } from './torch.js';
+import { readZip } from './zip.js';
 
-export interface OpenedTensors extends TensorFile {
-  readonly format: 'safetensors' | 'npy' | 'npz' | 'torch' | 'caffemodel' | 'onnx';
+export type TensorFormat = 'safetensors' | 'npy' | 'npz' | 'torch';
+
+/** An open file, and the format that its bytes have. */
+export interface FormattedTensorFile extends TensorFile {
+  readonly format: TensorFormat;
 }
 
 /**
+ * Opens a file of weights, in the format that its bytes have, and checks what it says of its tensors; they are read when asked for.
+ *
  * @param file a path; in a page a Blob, such as a File that was chosen
- * @throws FileError for a file that cannot be read, or is of no format that is known
+ * @throws FileError naming the file and what is wrong with it, also for a format that is not known
  */
-export async function openTensors(file: string | Blob): Promise<OpenedTensors> {
-  return { ...(await openSafetensors(file)), format: 'safetensors' };
+export async function openTensors(file: string | Blob): Promise<FormattedTensorFile> {
+  const source = await openSource(file);
+  try {
+    return await readTensors(source);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** The same for a source, which the file then closes; a source that cannot be read stays open. */
+export async function readTensors(source: ByteSource): Promise<FormattedTensorFile> {
+  const head = await readBytes(source, 0, Math.min(16, source.size));
+  if (isNpy(head)) return { ...(await readNpy(source)), format: 'npy' };
+  if (isLegacyTorch(head)) return { ...(await readTorch(source)), format: 'torch' };
+  if (latin1(head.subarray(0, 2)) === 'PK') {
+    const entries = await readZip(source);
+    if (isTorch(entries)) return { ...(await torchFile(source, entries)), format: 'torch' };
+    if (isNpz(entries)) return { ...(await npzFile(source, entries)), format: 'npz' };
+    throw new FileError(`${source.label} is a zip archive with neither .npy files nor the data.pkl of torch.save`);
+  }
+  // Eight bytes with the length of a JSON object.
+  if (head[8] === 0x7b) return { ...(await readSafetensors(source)), format: 'safetensors' };
+  throw new FileError(
+    `${source.label} is no file of weights that is known: expected safetensors, .npy, .npz or a file of torch.save`,
+  );
 }
