@@ -4,6 +4,7 @@ import t from 'tap';
 import { FileError } from '../src/errors.js';
 import { memorySource, openSource } from '../src/formats/byteSource.js';
 import { type OnnxModel, type OnnxTensor, openOnnx, readOnnx } from '../src/formats/onnxModel.js';
+import { openTensors } from '../src/formats/openTensors.js';
 import { looksLikeCaffemodel, looksLikeOnnx } from '../src/formats/protobufKind.js';
 import { fixturePath, ruled } from './support/fixtures.js';
 import { field, fixed32, integer, varint } from './support/protobuf.js';
@@ -254,8 +255,16 @@ t.test('what is broken is refused, and the message says where', async (t) => {
     ],
     ['one name twice', modelWith(tensor([0]), tensor([0])), /has two initializers 'w'/],
     ['no type', modelWith(field(8, 'w')), /tensor 'w' at byte \d+ has data_type 0/],
-    ['a negative extent', modelWith(tensor([-2])), /tensor 'w' at byte \d+ has dims \[-2\], which no tensor can have/],
-    ['too large', modelWith(tensor([2 ** 30, 2 ** 30, 0])), /has dims \[1073741824, 1073741824, 0\], which/],
+    [
+      'a negative extent',
+      modelWith(tensor([-2])),
+      /tensor 'w' at byte \d+: the shape must be integers from 0 on, got \[-2\]/,
+    ],
+    [
+      'too large',
+      modelWith(tensor([2 ** 30, 2 ** 30, 0])),
+      /shape \[1073741824, 1073741824, 0\] has more elements than/,
+    ],
     ['no data', modelWith(tensor([2])), /is F32 \[2\] and has 0 floats, expected 2/],
     ['fewer floats', modelWith(tensor([2], fixed32(4, 1))), /is F32 \[2\] and has 1 floats, expected 2/],
     [
@@ -339,4 +348,26 @@ t.test('ONNX models are known by their first fields', async (t) => {
     const source = memorySource(Buffer.from(text, 'latin1'));
     t.notOk((await looksLikeOnnx(source)) || (await looksLikeCaffemodel(source)), what);
   }
+});
+
+t.test('openTensors opens what is in protobuf', async (t) => {
+  const formats = {
+    'zoo.onnx': 'onnx',
+    'external.onnx': 'onnx',
+    'v1.caffemodel': 'caffemodel',
+    'v2.caffemodel': 'caffemodel',
+  };
+  const wanted = {
+    'zoo.onnx': ['conv1_b_0', ruled([4], 21)],
+    'external.onnx': ['w', ruled([4, 6], 40)],
+    'v1.caffemodel': ['conv1/1', ruled([4], 1)],
+    'v2.caffemodel': ['conv1/1', ruled([4], 1)],
+  } as const;
+  for (const [name, [tensor, values]] of Object.entries(wanted)) {
+    const file = await openTensors(fixturePath(name));
+    t.equal(file.format, formats[name as keyof typeof formats]);
+    t.same(await file.read(tensor), values, name);
+    await file.close();
+  }
+  await t.rejects(openTensors(fixturePath('mean.binaryproto')), /mean\.binaryproto' is no file of weights/);
 });

@@ -1,15 +1,18 @@
 /** Files of weights of any format. */
 import { FileError } from '../errors.js';
 import { type ByteSource, openSource, readBytes } from './byteSource.js';
+import { readCaffemodel } from './caffe.js';
 import { isNpy, readNpy } from './npy.js';
 import { isNpz, npzFile } from './npz.js';
+import { readOnnx } from './onnxModel.js';
 import { latin1 } from './pickleInput.js';
+import { looksLikeCaffemodel, looksLikeOnnx } from './protobufKind.js';
 import { readSafetensors } from './safetensors.js';
 import type { TensorFile } from './tensorFile.js';
 import { isLegacyTorch, isTorch, readTorch, torchFile } from './torch.js';
 import { readZip } from './zip.js';
 
-export type TensorFormat = 'safetensors' | 'npy' | 'npz' | 'torch';
+export type TensorFormat = 'safetensors' | 'npy' | 'npz' | 'torch' | 'caffemodel' | 'onnx';
 
 /** An open file, and the format that its bytes have. */
 export interface FormattedTensorFile extends TensorFile {
@@ -45,7 +48,9 @@ export async function readTensors(source: ByteSource): Promise<FormattedTensorFi
   }
   // Eight bytes with the length of a JSON object.
   if (head[8] === 0x7b) return { ...(await readSafetensors(source)), format: 'safetensors' };
+  if (await looksLikeOnnx(source)) return { ...(await readOnnx(source)).file, format: 'onnx' };
+  if (await looksLikeCaffemodel(source)) return { ...(await readCaffemodel(source)), format: 'caffemodel' };
   throw new FileError(
-    `${source.label} is no file of weights that is known: expected safetensors, .npy, .npz or a file of torch.save`,
+    `${source.label} is no file of weights that is known: expected safetensors, .npy, .npz, a file of torch.save, .caffemodel or .onnx`,
   );
 }
