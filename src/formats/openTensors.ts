@@ -51,6 +51,6 @@ export async function readTensors(source: ByteSource): Promise<FormattedTensorFi
   if (await looksLikeOnnx(source)) return { ...(await readOnnx(source)).file, format: 'onnx' };
   if (await looksLikeCaffemodel(source)) return { ...(await readCaffemodel(source)), format: 'caffemodel' };
   throw new FileError(
-    `${source.label} is no file of weights that is known: expected safetensors, .npy, .npz, a file of torch.save, .caffemodel or .onnx`,
+    `${source.label} is no file of weights that is known: expected safetensors, .npy, .npz, .caffemodel, .onnx or a file of torch.save`,
   );
 }

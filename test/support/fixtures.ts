@@ -12,11 +12,6 @@ interface Expected {
   readonly values?: readonly number[];
 }
 
-/** Multiples of 1/64, which every type of floats holds: what make_caffe.py and make_onnx.py fill tensors with. */
-export function ruled(shape: readonly number[], seed: number): Float32Array {
-  return Float32Array.from({ length: elements(shape) }, (_, i) => (((i * 37 + seed * 101) % 255) - 127) / 64);
-}
-
 export function fixturePath(file: string): string {
   return fileURLToPath(new URL(`../../../test/fixtures/formats/${file}`, import.meta.url));
 }
@@ -45,4 +40,9 @@ export async function sameAsExpected(t: Test, file: TensorFile, fixture: string)
       t.same([...part], values.slice(half, half + part.length), `${fixture}: ${name} from ${half} on`);
     }
   }
+}
+
+/** Multiples of 1/64 that every type of floats holds. */
+export function ruled(shape: readonly number[], seed: number): Float32Array {
+  return Float32Array.from({ length: elements(shape) }, (_, i) => (((i * 37 + seed * 101) % 255) - 127) / 64);
 }
