@@ -65,6 +65,7 @@ export {
   type OpenOptions,
   openWeights,
   saveNetwork,
+  saveWeights,
   type WeightsFile,
 } from './formats/network.js';
 export { npyBytes, writeNpy } from './formats/npy.js';
@@ -82,7 +83,6 @@ export { weightsInLayout } from './formats/weightsInLayout.js';
 export {
   dropoutScaleAt,
   foldPreprocessing,
-  type ModelWeights,
   reverseChannels,
   scaleDropout,
 } from './formats/weightTransforms.js';
