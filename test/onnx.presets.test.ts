@@ -1,14 +1,21 @@
 /** Every preset, narrowed, and a network that has learned something: onnxruntime gives the logits and the answers that we give. */
+import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { agreementBound } from '../bench/agreement.js';
 import { compareAccuracy } from '../bench/exchange/accuracy.js';
-import { compareLogits } from '../bench/exchange/logits.js';
+import { compareLogits, randomWeights } from '../bench/exchange/logits.js';
+import { inferenceGraph } from '../src/engine/graphs.js';
+import { loadNetwork, openWeights } from '../src/formats/network.js';
+import { writeOnnx } from '../src/formats/onnx.js';
 import { openEngine } from '../src/index.js';
 import type { FamilyOptions } from '../src/models/family.js';
+import { weightsMetadata } from '../src/models/metadata.js';
 import { preset, presets } from '../src/models/presets.js';
 import { elements } from '../src/ops/define.js';
 import { Trainer } from '../src/train/trainer.js';
-import { uniform } from './golden.js';
+import { maxRelative, uniform } from './golden.js';
+import { emptyFolder, tandem } from './support/cli.js';
+import { runOnnx } from './support/onnx.js';
 import { cornerImages, smallNetwork } from './support/training.js';
 
 const engine = await openEngine({ backend: 'wasm', threads: 1 });
@@ -37,6 +44,39 @@ for (const [name, options] of networks) {
     t.ok(difference > 0, 'computed by another program');
   });
 }
+
+t.test('weights come back from ONNX, every bit of them, with the model that they are of', async (t) => {
+  const path = (await emptyFolder(t))('network.onnx');
+  for (const [name, options] of networks) {
+    const model = preset(name, { ...narrowed(name), ...options });
+    const weights = randomWeights(model, 3);
+    const graph = inferenceGraph(model, 1);
+    await writeOnnx(path, graph, weights, { anyBatch: true, metadata: weightsMetadata(model) });
+    const back = await openWeights(path);
+    t.same([back.model.name, back.model.options], [name, model.options]);
+    const variables = graph.values.filter(({ kind }) => kind === 'variable');
+    t.same([...back.file.tensors.keys()].sort(), variables.map((variable) => variable.name).sort(), name);
+    for (const variable of variables) {
+      const [found, written] = [await back.file.read(variable.name), weights(variable.name)];
+      t.ok(Buffer.from(found.buffer).equals(Buffer.from(written.buffer)), `${name}: ${variable.name}`);
+    }
+    await back.file.close();
+  }
+});
+
+t.test('tandem export: a trained network that onnxruntime runs', async (t) => {
+  const path = (await emptyFolder(t))('quick.onnx');
+  const weights = 'models/cifar10-quick.safetensors';
+  const { code, stdout, stderr } = await tandem('export', '--weights', weights, '--onnx', path);
+  t.equal(code, 0, stderr);
+  t.match(stdout, /quick\.onnx: cifar10-quick, images \[N, 3, 32, 32\] → logits, probabilities \[N, 10\]/);
+  const network = await loadNetwork(engine, weights);
+  const images = uniform(5 * elements(network.model.inputShape), 7, 128);
+  const { logits, probabilities } = await network.forward(images);
+  const { results } = await runOnnx(await readFile(path), { images: { data: images, shape: [5, 3, 32, 32] } });
+  t.ok(maxRelative(results.logits.data as Float32Array, logits) <= agreementBound);
+  t.ok(maxRelative(results.probabilities.data as Float32Array, probabilities) <= agreementBound);
+});
 
 t.test('a network that was trained here gives as many right answers there', async (t) => {
   const network = await smallNetwork(engine);
