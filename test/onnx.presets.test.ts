@@ -1,9 +1,13 @@
 /** Every preset, narrowed, and a network that has learned something: onnxruntime gives the logits and the answers that we give. */
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
 import t from 'tap';
 import { agreementBound } from '../bench/agreement.js';
 import { compareAccuracy } from '../bench/exchange/accuracy.js';
-import { compareLogits, randomWeights } from '../bench/exchange/logits.js';
+import { compareLogits, type LogitDifference, randomWeights } from '../bench/exchange/logits.js';
 import { inferenceGraph } from '../src/engine/graphs.js';
 import { loadNetwork, openWeights } from '../src/formats/network.js';
 import { writeOnnx } from '../src/formats/onnx.js';
@@ -76,6 +80,26 @@ t.test('tandem export: a trained network that onnxruntime runs', async (t) => {
   const { results } = await runOnnx(await readFile(path), { images: { data: images, shape: [5, 3, 32, 32] } });
   t.ok(maxRelative(results.logits.data as Float32Array, logits) <= agreementBound);
   t.ok(maxRelative(results.probabilities.data as Float32Array, probabilities) <= agreementBound);
+});
+
+t.test('the script that compares whole networks on a photograph', async (t) => {
+  const script = fileURLToPath(new URL('../bench/exchange/run.js', import.meta.url));
+  const run = (...args: string[]) => promisify(execFile)(process.execPath, [script, ...args]);
+  const photo = (await emptyFolder(t))('photo.png');
+  const pixels = uniform(40 * 30 * 3, 1, 128).map((value) => value + 128);
+  await sharp(Uint8Array.from(pixels), { raw: { width: 40, height: 30, channels: 3 } }).toFile(photo);
+  const { stdout } = await run(photo, '--model', 'mnist-tf,cifar10-11pct', '--backend', 'wasm', '--json', '-');
+  const { results } = JSON.parse(stdout) as { results: LogitDifference[] };
+  t.match(results, [
+    { model: 'mnist-tf', backend: 'wasm' },
+    { model: 'cifar10-11pct', backend: 'wasm' },
+  ]);
+  t.ok(
+    results.every(({ difference }) => difference > 0 && difference <= agreementBound),
+    stdout,
+  );
+  const halfSaid = run(photo, '--weights', 'x', '--backend', 'wasm');
+  await t.rejects(halfSaid, { code: 2, stderr: /expected a photograph, or --weights FILE and --data FOLDER\n$/ });
 });
 
 t.test('a network that was trained here gives as many right answers there', async (t) => {
