@@ -70,6 +70,13 @@ export {
 } from './formats/network.js';
 export { npyBytes, writeNpy } from './formats/npy.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
+export {
+  type ImportedOnnx,
+  importOnnx,
+  type OnnxImportOptions,
+  type OnnxProgram,
+  openOnnxProgram,
+} from './formats/onnxImport/import.js';
 export { type FormattedTensorFile, openTensors, type TensorFormat } from './formats/openTensors.js';
 export {
   openSafetensors,

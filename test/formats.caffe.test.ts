@@ -1,16 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { FileError } from '../src/errors.js';
 import { memorySource, openSource } from '../src/formats/byteSource.js';
 import { readCaffemodel, readMeanImage } from '../src/formats/caffe.js';
 import { looksLikeCaffemodel, looksLikeOnnx } from '../src/formats/protobufKind.js';
-import { ruled } from './support/fixtures.js';
+import { fixturePath, ruled } from './support/fixtures.js';
 import { field, fixed32, varint } from './support/protobuf.js';
-
-function fixture(name: string): string {
-  return fileURLToPath(new URL(`../../test/fixtures/formats/${name}`, import.meta.url));
-}
 
 /** As make_caffe.py has it: weights and bias of a layer are drawn from seeds that follow each other. */
 const net: readonly (readonly [name: string, weights: readonly number[], bias: readonly number[]])[] = [
@@ -32,7 +27,7 @@ t.test('layers of all generations, packed and not, as protoc writes them', async
     ['v2.caffemodel', false],
     ['unpacked.caffemodel', false],
   ] as const) {
-    const source = await openSource(fixture(file));
+    const source = await openSource(fixturePath(file));
     t.ok((await looksLikeCaffemodel(source)) && !(await looksLikeOnnx(source)), file);
     const model = await readCaffemodel(source);
     const more = { 'v0.caffemodel': [], 'v1.caffemodel': ['fc8/2'] }[file as string] ?? ['inception/1x1/0'];
@@ -57,7 +52,7 @@ t.test('layers of all generations, packed and not, as protoc writes them', async
 });
 
 t.test('the mean image', async (t) => {
-  const source = await openSource(fixture('mean.binaryproto'));
+  const source = await openSource(fixturePath('mean.binaryproto'));
   t.same(await readMeanImage(source), { shape: [3, 5, 6], data: ruled([3, 5, 6], 50) });
   t.notOk((await looksLikeCaffemodel(source)) || (await looksLikeOnnx(source)), 'is no model');
   await t.rejects(readCaffemodel(source), {
@@ -107,7 +102,7 @@ t.test('numbers in several pieces are read as one tensor', async (t) => {
 });
 
 t.test('numbers with tags between them, more than one window', async (t) => {
-  const count = 40_000;
+  const count = 60_000;
   const one = fixed32(5, 0);
   const bytes = Buffer.alloc(one.length * count);
   for (let i = 0; i < count; i++) {
@@ -132,9 +127,17 @@ t.test('what no net can be is refused, and the message says where', async (t) =>
       /blob 'a\/1' at byte \d+ has 2 numbers, its shape \[\] needs 1/,
     ],
     ['no whole numbers', layer('a', field(5, new Uint8Array(6))), /has 1\.5 numbers/],
-    ['a negative extent', layer('a', blob([-1], 0)), /has shape \[-1\], which no blob can have/],
-    ['overflow', layer('a', blob([2 ** 40, 2 ** 40, 0], 0)), /has shape \[1099511627776, 1099511627776, 0\], which/],
-    ['many axes', layer('a', blob(new Array(65).fill(1), 1)), /which no blob can have/],
+    [
+      'a negative extent',
+      layer('a', blob([-1], 0)),
+      /blob 'a\/0' at byte \d+: the shape must be integers from 0 on, got \[-1\]/,
+    ],
+    [
+      'overflow',
+      layer('a', blob([2 ** 40, 2 ** 40, 0], 0)),
+      /shape \[1099511627776, 1099511627776, 0\] has more elements than can be counted/,
+    ],
+    ['many axes', layer('a', blob(new Array(65).fill(1), 1)), /65 dimensions, known are up to 64/],
     [
       'two of one name',
       Buffer.concat([layer('a', blob([], 1)), layer('a', blob([], 1))]),
@@ -165,7 +168,7 @@ t.test('what no net can be is refused, and the message says where', async (t) =>
   for (const [what, bytes, message] of broken) {
     await t.rejects(readCaffemodel(memorySource(bytes, "'x'")), { name: 'FileError', message }, what);
   }
-  const whole = await readFile(fixture('v1.caffemodel'));
+  const whole = await readFile(fixturePath('v1.caffemodel'));
   const cut = memorySource(whole.subarray(0, 1000), "'cut'");
   await t.rejects(
     readCaffemodel(cut),

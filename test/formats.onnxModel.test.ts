@@ -1,17 +1,13 @@
 import { copyFile, mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { FileError } from '../src/errors.js';
 import { memorySource, openSource } from '../src/formats/byteSource.js';
 import { type OnnxModel, type OnnxTensor, openOnnx, readOnnx } from '../src/formats/onnxModel.js';
+import { openTensors } from '../src/formats/openTensors.js';
 import { looksLikeCaffemodel, looksLikeOnnx } from '../src/formats/protobufKind.js';
-import { ruled } from './support/fixtures.js';
+import { fixturePath, ruled } from './support/fixtures.js';
 import { field, fixed32, integer, varint } from './support/protobuf.js';
-
-function fixture(name: string): string {
-  return fileURLToPath(new URL(`../../test/fixtures/formats/${name}`, import.meta.url));
-}
 
 function initializer({ initializers }: OnnxModel, name: string): OnnxTensor {
   const found = initializers.get(name);
@@ -20,7 +16,7 @@ function initializer({ initializers }: OnnxModel, name: string): OnnxTensor {
 }
 
 t.test('tensors are read from wherever a file has them', async (t) => {
-  const model = await openOnnx(fixture('storages.onnx'));
+  const model = await openOnnx(fixturePath('storages.onnx'));
   const shape = [3, 2, 5];
   const floats = [
     ['raw_f32', 'F32', 1],
@@ -78,7 +74,7 @@ t.test('tensors are read from wherever a file has them', async (t) => {
 });
 
 t.test('a model in the form of the zoo: initializers that are inputs, IR version 3', async (t) => {
-  const path = fixture('zoo.onnx');
+  const path = fixturePath('zoo.onnx');
   const model = await openOnnx(path);
   t.match(model, { label: `'${path}'`, irVersion: 3, opset: 9, graphName: 'zoo' });
   t.same(model.inputs, [{ name: 'data_0', dtype: 'F32', shape: [1, 3, 7, 7] }]);
@@ -113,7 +109,7 @@ t.test('a model in the form of the zoo: initializers that are inputs, IR version
 });
 
 t.test('attributes of every kind, inputs of any extent', async (t) => {
-  const model = await readOnnx(memorySource(await readFile(fixture('attributes.onnx'))));
+  const model = await readOnnx(memorySource(await readFile(fixturePath('attributes.onnx'))));
   const constants = model.nodes.slice(0, 6).map(({ attributes }) => [...attributes]);
   const [[[, tensor]], ...others] = constants;
   t.match(tensor, { kind: 'tensor', value: { shape: [2, 3], dtype: 'F32' } });
@@ -137,7 +133,7 @@ t.test('attributes of every kind, inputs of any extent', async (t) => {
 });
 
 t.test('tensors in a file beside the model', async (t) => {
-  const model = await openOnnx(fixture('external.onnx'));
+  const model = await openOnnx(fixturePath('external.onnx'));
   t.same(await model.file.read('w'), ruled([4, 6], 40));
   t.same(await initializer(model, 'b').floats(), ruled([6], 41));
   const part = new Float32Array(3);
@@ -145,7 +141,7 @@ t.test('tensors in a file beside the model', async (t) => {
   t.same(part, ruled([4, 6], 40).slice(20, 23));
   await model.close();
 
-  const bytes = await readFile(fixture('external.onnx'));
+  const bytes = await readFile(fixturePath('external.onnx'));
   await t.rejects(readOnnx(memorySource(bytes, "'m'")), {
     name: 'FileError',
     message:
@@ -259,8 +255,16 @@ t.test('what is broken is refused, and the message says where', async (t) => {
     ],
     ['one name twice', modelWith(tensor([0]), tensor([0])), /has two initializers 'w'/],
     ['no type', modelWith(field(8, 'w')), /tensor 'w' at byte \d+ has data_type 0/],
-    ['a negative extent', modelWith(tensor([-2])), /tensor 'w' at byte \d+ has dims \[-2\], which no tensor can have/],
-    ['too large', modelWith(tensor([2 ** 30, 2 ** 30, 0])), /has dims \[1073741824, 1073741824, 0\], which/],
+    [
+      'a negative extent',
+      modelWith(tensor([-2])),
+      /tensor 'w' at byte \d+: the shape must be integers from 0 on, got \[-2\]/,
+    ],
+    [
+      'too large',
+      modelWith(tensor([2 ** 30, 2 ** 30, 0])),
+      /shape \[1073741824, 1073741824, 0\] has more elements than/,
+    ],
     ['no data', modelWith(tensor([2])), /is F32 \[2\] and has 0 floats, expected 2/],
     ['fewer floats', modelWith(tensor([2], fixed32(4, 1))), /is F32 \[2\] and has 1 floats, expected 2/],
     [
@@ -308,7 +312,7 @@ t.test('what is broken is refused, and the message says where', async (t) => {
 });
 
 t.test('a file that is cut short, or larger than a model can be', async (t) => {
-  const whole = await readFile(fixture('zoo.onnx'));
+  const whole = await readFile(fixturePath('zoo.onnx'));
   const path = join(t.testdir(), 'cut.onnx');
   await writeFile(path, whole.subarray(0, 900));
   await t.rejects(openOnnx(path), {
@@ -325,11 +329,11 @@ t.test('a file that is cut short, or larger than a model can be', async (t) => {
 
 t.test('ONNX models are known by their first fields', async (t) => {
   for (const name of ['storages.onnx', 'zoo.onnx', 'attributes.onnx', 'external.onnx']) {
-    const source = await openSource(fixture(name));
+    const source = await openSource(fixturePath(name));
     t.ok((await looksLikeOnnx(source)) && !(await looksLikeCaffemodel(source)), name);
     await source.close();
   }
-  const cut = memorySource((await readFile(fixture('zoo.onnx'))).subarray(0, 500));
+  const cut = memorySource((await readFile(fixturePath('zoo.onnx'))).subarray(0, 500));
   t.ok((await looksLikeOnnx(cut)) && !(await looksLikeCaffemodel(cut)), 'one that is cut short');
   const others = {
     nothing: '',
@@ -344,4 +348,26 @@ t.test('ONNX models are known by their first fields', async (t) => {
     const source = memorySource(Buffer.from(text, 'latin1'));
     t.notOk((await looksLikeOnnx(source)) || (await looksLikeCaffemodel(source)), what);
   }
+});
+
+t.test('openTensors opens what is in protobuf', async (t) => {
+  const formats = {
+    'zoo.onnx': 'onnx',
+    'external.onnx': 'onnx',
+    'v1.caffemodel': 'caffemodel',
+    'v2.caffemodel': 'caffemodel',
+  };
+  const wanted = {
+    'zoo.onnx': ['conv1_b_0', ruled([4], 21)],
+    'external.onnx': ['w', ruled([4, 6], 40)],
+    'v1.caffemodel': ['conv1/1', ruled([4], 1)],
+    'v2.caffemodel': ['conv1/1', ruled([4], 1)],
+  } as const;
+  for (const [name, [tensor, values]] of Object.entries(wanted)) {
+    const file = await openTensors(fixturePath(name));
+    t.equal(file.format, formats[name as keyof typeof formats]);
+    t.same(await file.read(tensor), values, name);
+    await file.close();
+  }
+  await t.rejects(openTensors(fixturePath('mean.binaryproto')), /mean\.binaryproto' is no file of weights/);
 });

@@ -5,8 +5,9 @@
 import { FileError } from '../errors.js';
 import { elements, formatShape } from '../ops/define.js';
 import type { ByteSource } from './byteSource.js';
-import { countElements, countFloats, locatedFloats, shortShape } from './protobufData.js';
+import { countFloats, locatedFloats } from './protobufData.js';
 import { type Message, type ProtobufSchema, readMessage } from './protobufMessage.js';
+import { countElements } from './shapes.js';
 import { type StoredTensor, type TensorFile, tensorFile } from './tensorFile.js';
 
 const messages = {
@@ -81,8 +82,7 @@ export async function readMeanImage(
 function storedBlob(source: ByteSource, blob: BlobProto, name: string): Required<StoredTensor> {
   const where = `${source.label}: ${name} at byte ${blob.offset}`;
   const shape = shapeOf(blob);
-  const count = countElements(shape);
-  if (count === undefined) throw new FileError(`${where} has shape ${shortShape(shape)}, which no blob can have`);
+  const count = countElements(shape, Number.MAX_SAFE_INTEGER, (what) => new FileError(`${where}: ${what}`));
   const [places, dtype] =
     blob.doubleData.length > 0 ? ([blob.doubleData, 'F64'] as const) : ([blob.data, 'F32'] as const);
   const found = countFloats(places, dtype);

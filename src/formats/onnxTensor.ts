@@ -4,15 +4,9 @@ import { formatShape } from '../ops/define.js';
 import { type ByteSource, readBytes } from './byteSource.js';
 import { externalData } from './onnxExternal.js';
 import type { onnxMessages } from './onnxSchema.js';
-import {
-  countElements,
-  countFloats,
-  countIntegers,
-  locatedFloats,
-  locatedIntegers,
-  shortShape,
-} from './protobufData.js';
+import { countFloats, countIntegers, locatedFloats, locatedIntegers } from './protobufData.js';
 import type { Located, Message } from './protobufMessage.js';
+import { countElements } from './shapes.js';
 import { convertFloats, floatReader, isFloatType, type ReadFloats, type StoredTensor } from './tensorFile.js';
 
 export interface OnnxTensor {
@@ -104,8 +98,7 @@ export async function onnxTensor(
   const { dims: shape, dataType = 0 } = proto;
   if (dataType < 1) throw new FileError(`${where} has data_type ${dataType}, expected a type of ONNX`);
   const dtype = onnxTypeName(dataType);
-  const count = countElements(shape);
-  if (count === undefined) throw new FileError(`${where} has dims ${shortShape(shape)}, which no tensor can have`);
+  const count = countElements(shape, Number.MAX_SAFE_INTEGER, (what) => new FileError(`${where}: ${what}`));
   if (proto.segment.length > 0) throw new FileError(`${where} is a segment of one, which is not read`);
   const data = await locate(source, proto, dtype, count, where);
   return {

@@ -33,7 +33,7 @@ export interface Run {
 /** Longest tag and value that are looked at together: two varints. */
 const longestHead = 20;
 /** Bytes that are read ahead. */
-const windowBytes = 2 ** 16;
+const windowBytes = 2 ** 18;
 /** Fields that are believed; the largest models have some hundred thousand, and a hostile file must not keep us for minutes. */
 const mostFields = 2 ** 22;
 

@@ -1,31 +1,14 @@
 /** The data of tensors in protobuf messages: numbers out of the places where a message has them. */
 import { FileError } from '../errors.js';
-import { elements, formatShape } from '../ops/define.js';
 import { type ByteSource, readBytes } from './byteSource.js';
 import { varintLength, varintValue } from './protobuf.js';
 import type { Located } from './protobufMessage.js';
-import { convertFloats, floatReader, type ReadFloats } from './tensorFile.js';
+import { floatReader, type ReadFloats } from './tensorFile.js';
 
 const width = { F32: 4, F64: 8 } as const;
 
 /** Bytes, or elements, that are read at one time. */
 const chunk = 2 ** 16;
-
-/** Most axes that are believed; Caffe itself allows 32. */
-const mostAxes = 64;
-
-/** The number of elements of a shape; undefined for one that no tensor has. */
-export function countElements(shape: readonly number[]): number | undefined {
-  const count = elements(shape.filter((extent) => extent !== 0));
-  if (shape.length > mostAxes || !shape.every((extent) => extent >= 0) || !Number.isSafeInteger(count))
-    return undefined;
-  return shape.includes(0) ? 0 : count;
-}
-
-/** A shape for an error, not longer than it helps. */
-export function shortShape(shape: readonly number[]): string {
-  return formatShape(shape.slice(0, mostAxes));
-}
 
 /** How many floats lie in some places; no integer where a piece does not hold whole ones. */
 export function countFloats(places: Located, dtype: keyof typeof width): number {
@@ -65,8 +48,14 @@ function strided(
       const part = into.subarray(at, at + chunk);
       const from = begin + stride * (offset + at);
       const bytes = await readBytes(source, from, stride * (part.length - 1) + size);
-      for (let i = 1; i < part.length; i++) bytes.copyWithin(size * i, stride * i, stride * i + size);
-      convertFloats(bytes.subarray(0, size * part.length), dtype, part);
+      const view = new DataView(bytes.buffer);
+      if (dtype === 'F64') {
+        for (let i = 0; i < part.length; i++) part[i] = view.getFloat64(stride * i, true);
+      } else {
+        // As bits, as convertFloats does it.
+        const bits = new Uint32Array(part.buffer, part.byteOffset, part.length);
+        for (let i = 0; i < bits.length; i++) bits[i] = view.getUint32(stride * i, true);
+      }
     }
   };
 }

@@ -15,7 +15,10 @@ export function countElements(shape: readonly number[], most: number, fail: Fail
   if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
     throw fail(`the shape must be integers from 0 on, got ${formatShape(shape)}`);
   }
-  const count = shape.includes(0) ? 0 : shape.reduce((product, extent) => product * extent, 1);
+  const product = shape.reduce((before, extent) => before * (extent || 1), 1);
+  // Also of nothing: a product on its way to infinity times 0 is no number.
+  if (!Number.isSafeInteger(product)) throw fail(`shape ${formatShape(shape)} has more elements than can be counted`);
+  const count = shape.includes(0) ? 0 : product;
   if (count > most) throw fail(`shape ${formatShape(shape)} has ${count} elements, there is room for ${most}`);
   return count;
 }
