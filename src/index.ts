@@ -57,6 +57,7 @@ export type {
 } from './engine/types.js';
 export type { WeightArrays, WeightSource, WeightTensors } from './engine/weights.js';
 export * from './errors.js';
+export { type MeanImage, openMeanImage } from './formats/caffe.js';
 export { type Fit, fitWeights, presetsThatFit } from './formats/fitWeights.js';
 export { type Layout, type LayoutName, layouts } from './formats/layouts.js';
 export {
@@ -69,6 +70,14 @@ export {
 } from './formats/network.js';
 export { npyBytes, writeNpy } from './formats/npy.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
+export {
+  type OnnxAttribute,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValueInfo,
+  openOnnx,
+} from './formats/onnxModel.js';
 export { type FormattedTensorFile, openTensors, type TensorFormat } from './formats/openTensors.js';
 export {
   openSafetensors,
