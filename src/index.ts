@@ -66,10 +66,18 @@ export {
   type OpenOptions,
   openWeights,
   saveNetwork,
+  saveWeights,
   type WeightsFile,
 } from './formats/network.js';
 export { npyBytes, writeNpy } from './formats/npy.js';
 export { graphToOnnx, type OnnxOptions, type WeightReader, writeOnnx } from './formats/onnx.js';
+export {
+  type ImportedOnnx,
+  importOnnx,
+  type OnnxImportOptions,
+  type OnnxProgram,
+  openOnnxProgram,
+} from './formats/onnxImport/import.js';
 export {
   type OnnxAttribute,
   type OnnxModel,
@@ -91,7 +99,6 @@ export { weightsInLayout } from './formats/weightsInLayout.js';
 export {
   dropoutScaleAt,
   foldPreprocessing,
-  type ModelWeights,
   reverseChannels,
   scaleDropout,
 } from './formats/weightTransforms.js';

@@ -2,36 +2,9 @@
 import t from 'tap';
 import { float, floats, OnnxBuilder, tensor } from './support/onnxBuilder.js';
 import { bothEngines, compare } from './support/onnxConformance.js';
+import { conv, gemm, type Make, one } from './support/onnxNodes.js';
 
-type Make = (m: OnnxBuilder) => void;
 type Case = readonly [name: string, opsets: readonly number[], make: Make, limit?: number];
-
-/** A model of one node with one output. */
-function one(op: string, shape: readonly number[], attributes: Parameters<OnnxBuilder['node']>[3] = {}): Make {
-  return (m) => m.output(m.node(op, [m.input('x', ...shape)], 'y', attributes));
-}
-
-function conv(
-  shape: readonly number[],
-  weight: readonly number[],
-  attributes: Parameters<OnnxBuilder['node']>[3],
-  { op = 'Conv', bias = true } = {},
-): Make {
-  return (m) => {
-    const outputs = op === 'Conv' ? weight[0] : weight[1] * Number(attributes?.group ?? 1);
-    const inputs = [m.input('x', ...shape), m.weight('w', weight), ...(bias ? [m.weight('b', [outputs])] : [])];
-    m.output(m.node(op, inputs, 'y', attributes));
-  };
-}
-
-/** A fully connected layer of an input [2, 3] or [3, 2], with C of a shape. */
-function gemm(attributes: Parameters<OnnxBuilder['node']>[3], c?: readonly number[]): Make {
-  return (m) => {
-    const x = m.input('x', ...(attributes?.transA ? [3, 2] : [2, 3]));
-    const w = m.weight('w', attributes?.transB ? [4, 3] : [3, 4]);
-    m.output(m.node('Gemm', [x, w, ...(c ? [m.weight('c', c)] : [])], 'y', attributes));
-  };
-}
 
 const autoPads = ['SAME_UPPER', 'SAME_LOWER', 'VALID'] as const;
 
@@ -101,7 +74,6 @@ const cases: readonly Case[] = [
     },
   ],
   ['LRN odd', [7, 13], one('LRN', [2, 8, 3, 3], { size: 5, alpha: float(0.3), beta: float(0.6), bias: float(1.5) })],
-  ['LRN even', [7, 13], one('LRN', [2, 8, 3, 3], { size: 4, alpha: float(2) })],
   ['LRN by default', [7], one('LRN', [1, 8, 3, 3], { size: 3 }), 60],
   ['MaxPool', [7, 8, 12], one('MaxPool', [2, 3, 9, 8], { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 0, 2, 1] })],
   ['MaxPool unit stride', [8], one('MaxPool', [2, 3, 9, 8], { kernel_shape: [3, 2] })],
@@ -165,13 +137,13 @@ const cases: readonly Case[] = [
     }),
   ],
   ['GlobalAveragePool', [7], one('GlobalAveragePool', [2, 3, 4, 5])],
-  ['Gemm', [7, 13], gemm({})],
+  ['Gemm', [11, 13], gemm({})],
   ['Gemm transB, C [O]', [7, 9, 11, 13], gemm({ transB: 1 }, [4])],
   ['Gemm C [1, O]', [7, 11], gemm({}, [1, 4])],
   ['Gemm C [M, O]', [7], gemm({ beta: float(0.5) }, [2, 4])],
   ['Gemm alpha, beta', [7, 13], gemm({ alpha: float(0.75), beta: float(-1.5), transB: 1 }, [4])],
   ['Gemm alpha alone', [11], gemm({ alpha: float(0.75), beta: float(0.5) })],
-  ['Gemm transA', [7], gemm({ transA: 1 })],
+  ['Gemm transA', [11], gemm({ transA: 1 })],
   ['Gemm transA, transB, C [M, O]', [7], gemm({ transA: 1, transB: 1, alpha: float(2) }, [2, 4])],
   [
     'Gemm of two inputs',

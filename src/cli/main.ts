@@ -10,6 +10,7 @@ import { infoCommand } from './info.js';
 import { provideAdapter } from './lib/adapter.js';
 import { oneLine, reportFailure } from './lib/output.js';
 import { planCommand } from './plan.js';
+import { runCommand } from './run.js';
 import { serveCommand } from './serve.js';
 import { summaryCommand } from './summary.js';
 import { trainCommand } from './train.js';
@@ -25,6 +26,7 @@ const commands = [
   planCommand,
   infoCommand,
   exportCommand,
+  runCommand,
   serveCommand,
 ];
 

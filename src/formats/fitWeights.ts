@@ -100,11 +100,15 @@ function findFit(file: TensorFile, model: Model): Found {
         `take it as one of ${replaced.classes} and replace its head (classes in code, --head in tandem train)`,
     );
   }
-  throw new FileError(`${file.label}: ${found.problem}; ${othersThatFit(file)}`);
+  throw new FileError(`${file.label}: ${found.problem}; ${othersThatFit(file, model)}`);
 }
 
-/** What to do about a file that does not fit. */
-export function othersThatFit(file: Pick<TensorFile, 'label' | 'tensors'>): string {
+/**
+ * The presets that fit a file, in words; where none does, the nearest one.
+ *
+ * @param wanted the model that does not fit, and why is known
+ */
+export function othersThatFit(file: Pick<TensorFile, 'label' | 'tensors'>, wanted?: Model): string {
   const fits = presetsThatFit(file);
   if (fits.length > 0) {
     return `it has the shapes of ${fits.map(({ model }) => `${model.name}${ofClasses(model)}`).join(', ')}`;
@@ -115,9 +119,10 @@ export function othersThatFit(file: Pick<TensorFile, 'label' | 'tensors'>): stri
     return { name, ...('places' in found ? { problem: '', matches: 0 } : found) };
   });
   const nearest = misfits.reduce((best, each) => (each.matches > best.matches ? each : best));
-  return nearest.matches === 0
-    ? 'no preset has any of its shapes'
-    : `no preset fits; the nearest is ${nearest.name}, but ${nearest.problem}`;
+  if (nearest.matches === 0) return 'no preset has any of its shapes';
+  const near = misfits.find(({ name }) => name === wanted?.name);
+  if (near && near.matches === nearest.matches) return 'no preset fits, and none is nearer';
+  return `no preset fits; the nearest is ${nearest.name}, but ${nearest.problem}`;
 }
 
 function ofClasses({ name, classes }: Model): string {
@@ -217,7 +222,7 @@ function sequences(model: Model, parameters: readonly Parameter[], floats: Reado
       const { length } = parameters;
       if ('places' in found || names.length === length) return { layout: 'sequence', ...found };
       const problem = `its ${names.length} tensors have no names that are known, and ${model.name} has ${length}`;
-      return { layout: 'sequence', problem, matches: found.matches };
+      return { layout: 'sequence', problem, matches: 0 };
     }),
   );
 }

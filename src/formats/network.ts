@@ -16,7 +16,7 @@ import { preset } from '../models/presets.js';
 import { fitWeights, othersThatFit, presetsThatFit, withClassesOf } from './fitWeights.js';
 import { readInput, savedInput } from './imageInput.js';
 import { type FormattedTensorFile, openTensors } from './openTensors.js';
-import { writeSafetensors } from './safetensors.js';
+import { type TensorSource, writeSafetensors } from './safetensors.js';
 import type { TensorFile } from './tensorFile.js';
 
 /** A file of weights that has been understood, and whose tensors fit the model. */
@@ -51,8 +51,27 @@ export interface LoadOptions extends Omit<NetworkOptions, 'weights'>, OpenOption
  */
 export async function saveNetwork(net: Network<Model>, path: string): Promise<void> {
   const parameters = net.parameters.map(({ name, shape }) => ({ name, shape, data: () => net.read(name) }));
-  const { metadata, tensors } = savedInput(net.input);
-  await writeSafetensors(path, [...parameters, ...tensors], { ...weightsMetadata(net.model), ...metadata });
+  await write(path, net, parameters);
+}
+
+/**
+ * Writes weights that have been opened, in the way of `saveNetwork`: every command and `loadNetwork` know then what they are of.
+ *
+ * @throws FileError when they cannot be read, or the file cannot be written
+ */
+export async function saveWeights(weights: WeightsFile, path: string): Promise<void> {
+  const { file } = weights;
+  const parameters = [...file.tensors].map(([name, { shape }]) => ({ name, shape, data: () => file.read(name) }));
+  await write(path, weights, parameters);
+}
+
+async function write(
+  path: string,
+  of: Pick<WeightsFile, 'model' | 'input'>,
+  parameters: readonly TensorSource[],
+): Promise<void> {
+  const { metadata, tensors } = savedInput(of.input);
+  await writeSafetensors(path, [...parameters, ...tensors], { ...weightsMetadata(of.model), ...metadata });
 }
 
 /**

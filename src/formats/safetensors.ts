@@ -18,7 +18,7 @@ import {
 } from './tensorFile.js';
 
 /** Bytes of one element, by the format's name of its type. */
-const elementBytes: ReadonlyMap<string, number> = new Map([
+export const elementBytes: ReadonlyMap<string, number> = new Map([
   ['BOOL', 1],
   ['U8', 1],
   ['I8', 1],

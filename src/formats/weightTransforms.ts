@@ -9,15 +9,9 @@ import type { Conv2dAttributes } from '../ops/conv2d.js';
 import { elements } from '../ops/define.js';
 import type { DropoutAttributes } from '../ops/dropout.js';
 import { ownOrder, parametersOf } from './layouts.js';
+import type { WeightsFile } from './network.js';
 import { permutation, permuted } from './permute.js';
 import { type ReadFloats, type StoredTensor, type TensorFile, tensorFile } from './tensorFile.js';
-
-/** The parameters of a model under their own names, and how stored images become its input where that is known. */
-export interface ModelWeights {
-  readonly model: Model;
-  readonly file: TensorFile;
-  readonly input?: ImageInput;
-}
 
 /**
  * The same network for images whose channels come in the other order, BGR as RGB or RGB as BGR: the inputs of its first layer change
@@ -25,7 +19,7 @@ export interface ModelWeights {
  *
  * @throws ArgumentError for a network of grey images, or one whose colour noise is in the order RGB
  */
-export function reverseChannels({ model, file, input }: ModelWeights): ModelWeights {
+export function reverseChannels({ model, file, input }: WeightsFile): WeightsFile {
   const { preprocessing, augmentation } = model;
   const { channels, mean, std } = preprocessing;
   if (channels === 'grey') throw new ArgumentError(`${model.name} reads grey images: there are no channels to reverse`);
@@ -76,7 +70,7 @@ function reversedInput({ shape, training, inference, meanImage, colourNoise }: I
  * @throws ArgumentError where that would be another network: means where the first layer pads (its zeros are means then), or a mean
  * image
  */
-export async function foldPreprocessing({ model, file, input }: ModelWeights): Promise<ModelWeights> {
+export async function foldPreprocessing({ model, file, input }: WeightsFile): Promise<WeightsFile> {
   const { preprocessing } = model;
   const { mean, scale, std, meanImage: _, ...rest } = preprocessing;
   const refuse = (why: string) => new ArgumentError(`${model.name}: the preprocessing cannot be folded: ${why}`);
@@ -134,7 +128,7 @@ function isOf({ mean = 0, scale = 1 }: Partial<AugmentAttributes>, wanted: Prepr
  * @param scaleAt when the network scales that the weights become fit for; they come from one that does at the other time
  * @throws ArgumentError for a model without dropout, or with something between it and the next layer
  */
-export function scaleDropout({ model, file, input }: ModelWeights, scaleAt: 'train' | 'test'): ModelWeights {
+export function scaleDropout({ model, file, input }: WeightsFile, scaleAt: 'train' | 'test'): WeightsFile {
   const loads = new Map<string, ReadFloats>();
   for (const [name, keep] of keptShares(model)) {
     const read = reader(file, name);

@@ -19,7 +19,7 @@ export function tensor(type: 'f32' | 'i64', dims: readonly number[], values: rea
   return { t: tensorProto('', type, dims, values), type: onnxAttributeType.tensor };
 }
 
-function tensorProto(name: string, type: 'f32' | 'i64', dims: readonly number[], values: ArrayLike<number>): object {
+function tensorProto(name: string, type: 'f32' | 'i64', dims: readonly number[], values: ArrayLike<number>) {
   const data = type === 'f32' ? Float32Array.from(values) : BigInt64Array.from(Array.from(values, BigInt));
   return { name, dims, dataType: onnxDataType[type], rawData: new Uint8Array(data.buffer) };
 }
@@ -35,13 +35,19 @@ type Extents = readonly (number | string)[];
 export class OnnxBuilder {
   readonly inputs = new Map<string, Extents>();
   private readonly outputs: string[] = [];
-  private readonly initializers: object[] = [];
+  private readonly initializers: {
+    readonly name: string;
+    readonly dims: readonly number[];
+    readonly dataType: number;
+  }[] = [];
   private readonly nodes: object[] = [];
   private seed = 1;
 
   constructor(
     readonly opset: number,
     private readonly name = 'made',
+    /** 3 has the initializers among the inputs. */
+    private readonly irVersion: 3 | 8 = 8,
   ) {}
 
   input(name: string, ...shape: (number | string)[]): string {
@@ -89,26 +95,28 @@ export class OnnxBuilder {
   }
 
   async bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    const info = (name: string, shape?: Extents) => ({
+    const info = (name: string, shape?: Extents, elemType: number = onnxDataType.f32) => ({
       name,
       type: {
         tensorType: {
-          elemType: onnxDataType.f32,
+          elemType,
           ...(shape
             ? { shape: { dim: shape.map((one) => (typeof one === 'number' ? { dimValue: one } : { dimParam: one })) } }
             : {}),
         },
       },
     });
+    const all = this.irVersion === 3 ? this.initializers : [];
+    const listed = all.map(({ name, dims, dataType }) => info(name, dims, dataType));
     const content = {
-      irVersion: 8,
+      irVersion: this.irVersion,
       producerName: 'test',
       opsetImport: [{ domain: '', version: this.opset }],
       graph: {
         name: this.name,
         node: this.nodes,
         initializer: this.initializers,
-        input: [...this.inputs].map(([name, shape]) => info(name, shape)),
+        input: [...[...this.inputs].map(([name, shape]) => info(name, shape)), ...listed],
         output: this.outputs.map((name) => info(name)),
       },
     };

@@ -10,10 +10,8 @@ import type { TrainingEvent } from '../../src/train/events.js';
 import type { Trainer } from '../../src/train/trainer.js';
 import { uniform } from './tensors.js';
 
-const side = 14;
-
-/** RGB images of 14×14 with noise; the class is which of four corners is bright. */
-export function cornerImages(count: number, seed: number, name = `corners ${seed}`): Dataset {
+/** RGB images of 14×14, or another even size, with noise; the class is which of four corners is bright. */
+export function cornerImages(count: number, seed: number, name = `corners ${seed}`, side = 14): Dataset {
   const next = uniform(seed);
   const labels = Int32Array.from({ length: count }, (_, i) => i % 4);
   const bytes = Uint8Array.from({ length: count * 3 * side * side }, (_, at) => {
@@ -37,9 +35,9 @@ export function smallModel(): Model {
   });
   return {
     ...model,
-    preprocessing: { ...model.preprocessing, scale: 1 / 64, resize: side },
+    preprocessing: { ...model.preprocessing, scale: 1 / 64, resize: 14 },
     augmentation: {
-      cropFrom: side,
+      cropFrom: 14,
       mirror: false,
       colourNoise: {
         std: 0.1,
@@ -69,7 +67,7 @@ export function smallNetwork(
   options: NetworkOptions = {},
   model = smallModel(),
 ): Promise<Network<Model>> {
-  return engine.network(model, { seed: 5, input: imageInput(model, [3, side, side]), ...options });
+  return engine.network(model, { seed: 5, input: imageInput(model, [3, 14, 14]), ...options });
 }
 
 /** All events to the end. */

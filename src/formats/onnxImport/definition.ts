@@ -3,7 +3,7 @@ import { ArgumentError, FileError, GraphError } from '../../errors.js';
 import { GraphBuilder } from '../../graph/builder.js';
 import type { Graph, Value } from '../../graph/graph.js';
 import type { Built, Model, Preprocessing, Recipe } from '../../models/model.js';
-import { elements, formatShape, sameShape } from '../../ops/define.js';
+import { elements, formatShape } from '../../ops/define.js';
 import { withOtherClasses } from './head.js';
 import { declareParameters, FoundParameters, type Parameter } from './parameters.js';
 import type { Structure, StructureInput } from './structure.js';
@@ -161,19 +161,16 @@ export function describeShape(shape: StructureInput['shape']): string {
 }
 
 /** The shape of one image, from what the file declares and from what the caller says. */
-export function imageShape(input: StructureInput, stated: readonly number[] | undefined): readonly number[] {
-  const declared = input.shape?.slice(1);
-  const shape = stated ?? declared;
-  if (!shape || shape.length === 0 || !shape.every((extent): extent is number => extent !== null)) {
-    throw new ArgumentError(
-      `input '${input.name}' is ${describeShape(input.shape)}: expected the option inputShape, the extents of one image`,
+export function imageShape({ name, shape }: StructureInput, stated: readonly number[] | undefined): readonly number[] {
+  const declared = shape?.slice(1);
+  if (!stated) {
+    if (declared?.length && declared.every((extent) => extent !== null)) return declared;
+    throw new GraphError(
+      `input '${name}' is ${describeShape(shape)}: expected the option inputShape, the extents of one image`,
     );
   }
-  const given = shape as readonly number[];
-  if (declared && (given.length !== declared.length || !sameShape(given.slice(0, 1), [declared[0] ?? given[0]]))) {
-    throw new ArgumentError(
-      `inputShape ${formatShape(given)} does not suit input '${input.name}' ${describeShape(input.shape)}`,
-    );
-  }
-  return given;
+  const isShape = stated.length > 0 && stated.every((extent) => Number.isSafeInteger(extent) && extent > 0);
+  const fits = !declared || (declared.length === stated.length && (declared[0] ?? stated[0]) === stated[0]);
+  if (isShape && fits) return stated;
+  throw new ArgumentError(`inputShape ${formatShape(stated)} does not suit input '${name}' ${describeShape(shape)}`);
 }

@@ -125,9 +125,10 @@ function inFile<T>(label: string, make: () => T): T {
 
 /** The value that a softmax at the end is taken of, or else the output itself. */
 function logitsOf(structure: Structure, output = structure.outputs[0]): string {
-  if (output === undefined || !structure.outputs.includes(output)) {
-    const known = structure.outputs.map((name) => `'${name}'`).join(', ') || 'none';
-    throw new ArgumentError(`${structure.name} has no output '${output ?? ''}'; there are ${known}`);
+  if (output === undefined) throw new GraphError('there are no outputs');
+  if (!structure.outputs.includes(output)) {
+    const known = structure.outputs.map((name) => `'${name}'`).join(', ');
+    throw new ArgumentError(`${structure.name} has no output '${output}'; there are ${known}`);
   }
   const makers = new Map(structure.nodes.map((node) => [node.outputs[0], node]));
   let name = output;
