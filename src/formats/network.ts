@@ -15,7 +15,7 @@ import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';
 import { fitWeights, othersThatFit, presetsThatFit, withClassesOf } from './fitWeights.js';
 import { readInput, savedInput } from './imageInput.js';
-import { type FormattedTensorFile, openTensors } from './openTensors.js';
+import type { FormattedTensorFile } from './openTensors.js';
 import { type TensorSource, writeSafetensors } from './safetensors.js';
 import type { TensorFile } from './tensorFile.js';
 
@@ -113,6 +113,8 @@ function without(file: TensorFile, names: readonly string[]): WeightTensors {
  * @throws as `loadNetwork` does
  */
 export async function openWeights(source: string | Blob, options: OpenOptions = {}): Promise<WeightsFile> {
+  // The readers of all formats are loaded when there is something to read.
+  const { openTensors } = await import('./openTensors.js');
   const whole = await openTensors(source);
   try {
     if (Object.hasOwn(whole.metadata, 'preset')) return await ownWeights(whole, options);
