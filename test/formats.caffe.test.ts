@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { FileError } from '../src/errors.js';
 import { memorySource, openSource } from '../src/formats/byteSource.js';
-import { readCaffemodel, readMeanImage } from '../src/formats/caffe.js';
+import { openMeanImage, readCaffemodel, readMeanImage } from '../src/formats/caffe.js';
 import { looksLikeCaffemodel, looksLikeOnnx } from '../src/formats/protobufKind.js';
 import { fixturePath, ruled } from './support/fixtures.js';
 import { field, fixed32, varint } from './support/protobuf.js';
@@ -52,8 +52,13 @@ t.test('layers of all generations, packed and not, as protoc writes them', async
 });
 
 t.test('the mean image', async (t) => {
-  const source = await openSource(fixturePath('mean.binaryproto'));
-  t.same(await readMeanImage(source), { shape: [3, 5, 6], data: ruled([3, 5, 6], 50) });
+  const path = fixturePath('mean.binaryproto');
+  t.same(await openMeanImage(path), { shape: [3, 5, 6], data: ruled([3, 5, 6], 50) });
+  await t.rejects(openMeanImage(fixturePath('v1.caffemodel')), {
+    name: 'FileError',
+    message: /v1\.caffemodel': num at byte 0/,
+  });
+  const source = await openSource(path);
   t.notOk((await looksLikeCaffemodel(source)) || (await looksLikeOnnx(source)), 'is no model');
   await t.rejects(readCaffemodel(source), {
     name: 'FileError',

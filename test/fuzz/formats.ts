@@ -52,7 +52,6 @@ export const fuzzedFormats: readonly FuzzedFormat[] = [
     open: tensors(readTorch),
     expansion: 1,
   },
-  { name: 'onnx-import', files: onnxModels, open: tensors(importedTensors), expansion: 1 },
   {
     name: 'caffemodel',
     files: fixtures('v0.caffemodel', 'v1.caffemodel', 'v2.caffemodel', 'unpacked.caffemodel'),
@@ -61,6 +60,7 @@ export const fuzzedFormats: readonly FuzzedFormat[] = [
   },
   { name: 'binaryproto', files: fixtures('mean.binaryproto'), open: meanImage, expansion: 1 },
   { name: 'onnx', files: fixtures('storages.onnx', 'zoo.onnx', 'attributes.onnx'), open: onnxModel, expansion: 1 },
+  { name: 'onnx-import', files: onnxModels, open: tensors(importedTensors), expansion: 1 },
 ];
 
 /** Reads files from test/fixtures/formats. */
