@@ -15,7 +15,7 @@ import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';
 import { fitWeights, othersThatFit, presetsThatFit, withClassesOf } from './fitWeights.js';
 import { readInput, savedInput } from './imageInput.js';
-import { type FormattedTensorFile, openTensors } from './openTensors.js';
+import type { FormattedTensorFile } from './openTensors.js';
 import { type TensorSource, writeSafetensors } from './safetensors.js';
 import type { TensorFile } from './tensorFile.js';
 
@@ -31,7 +31,7 @@ export interface WeightsFile {
 export interface OpenOptions {
   /**
    * What the weights are of, where the file does not say it: the name of a preset, which then has as many classes as the file, or a model. A
-   * file that says it must be of that preset.
+   * file that says it must be of that preset. Without it an ONNX file is the network that its own graph describes.
    */
   readonly model?: string | Model;
 }
@@ -113,15 +113,39 @@ function without(file: TensorFile, names: readonly string[]): WeightTensors {
  * @throws as `loadNetwork` does
  */
 export async function openWeights(source: string | Blob, options: OpenOptions = {}): Promise<WeightsFile> {
+  // The readers of all formats are loaded when there is something to read.
+  const { openTensors } = await import('./openTensors.js');
   const whole = await openTensors(source);
+  const isOwn = Object.hasOwn(whole.metadata, 'preset');
+  if (whole.format === 'onnx' && !isOwn && options.model === undefined) return graphOf(source, whole);
   try {
-    if (Object.hasOwn(whole.metadata, 'preset')) return await ownWeights(whole, options);
+    if (isOwn) return await ownWeights(whole, options);
     const model = givenModel(whole, options);
     return { model, file: fitWeights(whole, model) };
   } catch (error) {
     await whole.close();
     throw error;
   }
+}
+
+/** The network that an ONNX file describes. */
+async function graphOf(source: string | Blob, whole: FormattedTensorFile): Promise<WeightsFile> {
+  await whole.close();
+  const { importOnnx } = await import('./onnxImport/import.js');
+  const { model, weights } = await importOnnx(source, { preprocessing: pixelsOf(whole) });
+  return { model, file: weights };
+}
+
+/** Names that tell where weights were trained, and the preset that reads its pixels as they did. */
+const trainedWith: ReadonlyMap<string, string> = new Map([
+  ['onnx-zoo', 'caffe-alexnet'],
+  ['torchvision', 'alexnet-owt'],
+]);
+
+/** A graph does not say how pixels become its input: the preset that does, where tensors are called and shaped as those of one. */
+export function pixelsOf(file: Pick<TensorFile, 'label' | 'tensors'>): string | undefined {
+  const known = presetsThatFit(file).map(({ layout }) => trainedWith.get(layout));
+  return known.find((name) => name !== undefined);
 }
 
 /**

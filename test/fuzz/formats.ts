@@ -1,13 +1,17 @@
 /** The formats whose readers are given damaged files. A new format is one more entry of the table. */
 import { readFile } from 'node:fs/promises';
 import type { ByteSource } from '../../src/formats/byteSource.js';
+import { readCaffemodel, readMeanImage } from '../../src/formats/caffe.js';
 import { readNpy } from '../../src/formats/npy.js';
 import { readNpz } from '../../src/formats/npz.js';
+import { importModel } from '../../src/formats/onnxImport/import.js';
+import { readOnnx } from '../../src/formats/onnxModel.js';
 import { readSafetensors, safetensorsChunks } from '../../src/formats/safetensors.js';
 import type { TensorFile } from '../../src/formats/tensorFile.js';
 import { readTorch } from '../../src/formats/torch.js';
 import { elements } from '../../src/ops/define.js';
 import { fixturePath } from '../support/fixtures.js';
+import { onnxModels } from '../support/onnxModels.js';
 
 export interface FuzzedFormat {
   readonly name: string;
@@ -48,6 +52,15 @@ export const fuzzedFormats: readonly FuzzedFormat[] = [
     open: tensors(readTorch),
     expansion: 1,
   },
+  {
+    name: 'caffemodel',
+    files: fixtures('v0.caffemodel', 'v1.caffemodel', 'v2.caffemodel', 'unpacked.caffemodel'),
+    open: tensors(readCaffemodel),
+    expansion: 1,
+  },
+  { name: 'binaryproto', files: fixtures('mean.binaryproto'), open: meanImage, expansion: 1 },
+  { name: 'onnx', files: fixtures('storages.onnx', 'zoo.onnx', 'attributes.onnx'), open: onnxModel, expansion: 1 },
+  { name: 'onnx-import', files: onnxModels, open: tensors(importedTensors), expansion: 1 },
 ];
 
 /** Reads files from test/fixtures/formats. */
@@ -70,6 +83,28 @@ export function tensors(read: (source: ByteSource) => Promise<TensorFile>): Fuzz
   };
 }
 
+/** A mean image is read when it is opened. */
+async function meanImage(source: ByteSource): Promise<OpenFile> {
+  await readMeanImage(source);
+  return { readAll: async () => undefined, close: () => source.close() };
+}
+
+/** Reads the tensors of attributes too, and those of integers. */
+async function onnxModel(source: ByteSource): Promise<OpenFile> {
+  const model = await readOnnx(source);
+  return {
+    async readAll() {
+      const attributes = model.nodes.flatMap((node) => [...node.attributes.values()]);
+      const inNodes = attributes.flatMap((attribute) => (attribute.kind === 'tensor' ? [attribute.value] : []));
+      for (const tensor of [...model.initializers.values(), ...inNodes]) {
+        if (/^B?F\d+$/.test(tensor.dtype)) await tensor.floats();
+        else if (/^[IU]\d+$|^BOOL$/.test(tensor.dtype)) await tensor.integers();
+      }
+    },
+    close: () => model.close(),
+  };
+}
+
 async function safetensors(): Promise<readonly Uint8Array[]> {
   const list = [
     { name: 'conv1.weight', shape: [4, 3, 3, 3], data: new Float32Array(108).map((_, i) => i) },
@@ -78,4 +113,8 @@ async function safetensors(): Promise<readonly Uint8Array[]> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for await (const chunk of safetensorsChunks(list, { model: 'none' })) chunks.push(chunk);
   return [new Uint8Array(await new Blob(chunks).arrayBuffer())];
+}
+
+async function importedTensors(source: ByteSource): Promise<TensorFile> {
+  return (await importModel(await readOnnx(source))).weights;
 }
