@@ -61,6 +61,23 @@ t.test('floats come back bit for bit', async (t) => {
   t.same(new Uint32Array((await file.read('bits')).buffer), bits);
 });
 
+t.test('halves are the same in many and in few', async (t) => {
+  const all = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i);
+  const header = "{'descr': '<f2', 'fortran_order': False, 'shape': (65536,)}";
+  const bytes = new Uint8Array(Buffer.concat([withHeader(header), new Uint8Array(all.buffer)]));
+  const file = await readNpy(memorySource(bytes, 'all'));
+  const many = await file.read('all');
+  const few = new Float32Array(1024);
+  for (let at = 0; at < many.length; at += few.length) {
+    await file.readInto('all', few, at);
+    if (!many.subarray(at, at + few.length).every((value, i) => Object.is(value, few[i]))) t.fail(`from ${at} on`);
+  }
+  t.same(
+    [...many.subarray(0x3c00, 0x3c02), many[0xc000], many[0xfc00]],
+    [1, 1 + 2 ** -10, -2, Number.NEGATIVE_INFINITY],
+  );
+});
+
 /** A file with this header, as text, and these bytes behind it. */
 function withHeader(header: string, data = 0): Uint8Array {
   const text = `\x93NUMPY\x01\x00${String.fromCharCode(header.length & 255, header.length >> 8)}${header}`;
