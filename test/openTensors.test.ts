@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { memorySource } from '../src/formats/byteSource.js';
-import { npyBytes } from '../src/formats/npy.js';
+import { npyBytes } from '../src/formats/npyWriter.js';
 import { openTensors, readTensors } from '../src/formats/openTensors.js';
 import { fuzzedFormats } from './fuzz/formats.js';
 import { metered } from './fuzz/meter.js';

@@ -2,7 +2,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import t from 'tap';
 import { memorySource } from '../src/formats/byteSource.js';
-import { npyBytes, readNpy } from '../src/formats/npy.js';
+import { readNpy } from '../src/formats/npy.js';
+import { npyBytes } from '../src/formats/npyWriter.js';
 import { readTensorProto, writeTensorProto } from '../src/formats/tensorProto.js';
 import { maxRelative, uniform } from './golden.js';
 import { emptyFolder, tandem } from './support/cli.js';

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { ArgumentError } from '../errors.js';
 import { type LayoutName, layoutNames } from '../formats/layouts.js';
 import { openWeights, saveWeights, type WeightsFile } from '../formats/network.js';
-import { writeNpy } from '../formats/npy.js';
+import { writeNpy } from '../formats/npyWriter.js';
 import { openTensors } from '../formats/openTensors.js';
 import { writeSafetensors } from '../formats/safetensors.js';
 import type { TensorFile } from '../formats/tensorFile.js';

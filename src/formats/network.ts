@@ -15,8 +15,7 @@ import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';
 import { fitWeights, othersThatFit, presetsThatFit, withClassesOf } from './fitWeights.js';
 import { readInput, savedInput } from './imageInput.js';
-import { importOnnx } from './onnxImport/import.js';
-import { type FormattedTensorFile, openTensors } from './openTensors.js';
+import type { FormattedTensorFile } from './openTensors.js';
 import { type TensorSource, writeSafetensors } from './safetensors.js';
 import type { TensorFile } from './tensorFile.js';
 
@@ -114,6 +113,8 @@ function without(file: TensorFile, names: readonly string[]): WeightTensors {
  * @throws as `loadNetwork` does
  */
 export async function openWeights(source: string | Blob, options: OpenOptions = {}): Promise<WeightsFile> {
+  // The readers of all formats are loaded when there is something to read.
+  const { openTensors } = await import('./openTensors.js');
   const whole = await openTensors(source);
   const isOwn = Object.hasOwn(whole.metadata, 'preset');
   if (whole.format === 'onnx' && !isOwn && options.model === undefined) return graphOf(source, whole);
@@ -130,6 +131,7 @@ export async function openWeights(source: string | Blob, options: OpenOptions = 
 /** The network that an ONNX file describes. */
 async function graphOf(source: string | Blob, whole: FormattedTensorFile): Promise<WeightsFile> {
   await whole.close();
+  const { importOnnx } = await import('./onnxImport/import.js');
   const { model, weights } = await importOnnx(source, { preprocessing: pixelsOf(whole) });
   return { model, file: weights };
 }

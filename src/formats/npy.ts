@@ -3,10 +3,10 @@
  * literal of a Python dictionary { 'descr', 'fortran_order', 'shape' }, and the elements. An array of objects is a pickle; what
  * it holds of arrays is read where it stands, as in the bvlc_alexnet.npy of caffe-to-tensorflow: { 'conv1': [weights, biases], … }.
  */
-import { writeAtomically } from '../atomicFile.js';
-import { ArgumentError, FileError } from '../errors.js';
-import { elements, formatShape } from '../ops/define.js';
+import { FileError } from '../errors.js';
+import { formatShape } from '../ops/define.js';
 import { type ByteSource, readBytes } from './byteSource.js';
+import { npyMagic } from './npyWriter.js';
 import { numpyType } from './numpyTypes.js';
 import { type PickleRules, readPickle } from './pickle.js';
 import { numpyGlobals } from './pickledArrays.js';
@@ -16,10 +16,8 @@ import type { Fail } from './pickleValues.js';
 import { type PythonValue, parsePython } from './pythonLiteral.js';
 import { columnMajorStrides, countElements, rowMajorStrides } from './shapes.js';
 import { stridedReader } from './strided.js';
-import { bytesOfFloats, isFloatType, type StoredTensor, type TensorFile, tensorFile } from './tensorFile.js';
+import { isFloatType, type StoredTensor, type TensorFile, tensorFile } from './tensorFile.js';
 
-/** '\x93NUMPY' */
-const magic = '\x93NUMPY';
 /** Longest header that is believed; NumPy itself stops at 10,000 unless told otherwise. */
 const longestHeader = 2 ** 16;
 
@@ -30,7 +28,7 @@ const rules: PickleRules = {
 
 /** Whether the first bytes of a file are those of an .npy file. */
 export function isNpy(head: Uint8Array): boolean {
-  return latin1(head.subarray(0, magic.length)) === magic;
+  return latin1(head.subarray(0, npyMagic.length)) === npyMagic;
 }
 
 /**
@@ -98,43 +96,4 @@ async function readHeader(source: ByteSource, fail: Fail): Promise<Header> {
 
 function isCounts(value: PythonValue | undefined): value is readonly number[] {
   return Array.isArray(value) && value.every((count) => Number.isSafeInteger(count));
-}
-
-/**
- * Writes float32 values as an .npy file, row-major, whole or not at all.
- *
- * @throws ArgumentError when the data do not fill the shape; FileError when the file cannot be written
- */
-export async function writeNpy(path: string, shape: readonly number[], data: Float32Array): Promise<void> {
-  const chunks = npyChunks(shape, data);
-  await writeAtomically(path, async (write) => {
-    for (const chunk of chunks) await write(chunk);
-  });
-}
-
-/** The bytes of such a file. */
-export function npyBytes(shape: readonly number[], data: Float32Array): Uint8Array<ArrayBuffer> {
-  const [head, content] = npyChunks(shape, data);
-  const bytes = new Uint8Array(head.length + content.length);
-  bytes.set(head);
-  bytes.set(content, head.length);
-  return bytes;
-}
-
-function npyChunks(
-  shape: readonly number[],
-  data: Float32Array,
-): readonly [head: Uint8Array<ArrayBuffer>, content: Uint8Array<ArrayBuffer>] {
-  if (data.length !== elements(shape)) {
-    throw new ArgumentError(`npy: shape ${formatShape(shape)} needs ${elements(shape)} values, got ${data.length}`);
-  }
-  const tuple = `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
-  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': ${tuple}, }`;
-  // Spaces and a line feed, so that the data are aligned as the format asks.
-  const length = Math.ceil((10 + header.length + 1) / 64) * 64 - 10;
-  const head = Uint8Array.from(`${magic}\x01\x00\0\0${header.padEnd(length - 1)}\n`, (character) =>
-    character.charCodeAt(0),
-  );
-  new DataView(head.buffer).setUint16(8, length, true);
-  return [head, bytesOfFloats(data)];
 }

@@ -2,7 +2,8 @@
 
 import { FileError } from '../../errors.js';
 import { openSource, readBytes } from '../../formats/byteSource.js';
-import { isNpy, npyTensors, writeNpy } from '../../formats/npy.js';
+import { isNpy, npyTensors } from '../../formats/npy.js';
+import { writeNpy } from '../../formats/npyWriter.js';
 import { tensorFile } from '../../formats/tensorFile.js';
 import { readTensorProto, writeTensorProto } from '../../formats/tensorProto.js';
 
