@@ -64,11 +64,10 @@ t.test('tensors are read from wherever a file has them', async (t) => {
   t.match(model.initializers.get('scalar'), { shape: [] });
   t.same(await model.file.read('empty'), new Float32Array(0));
   t.match(model.initializers.get('empty'), { shape: [0, 4] });
-  await t.rejects(initializer(model, 'beyond').integers(), /'beyond' .* at 0, which is no safe integer/);
   t.match(model.initializers.get('words'), { dtype: 'STRING', shape: [2] });
   await t.rejects(initializer(model, 'words').integers(), /'words' .* is STRING, expected integers/);
   await t.rejects(initializer(model, 'scalar').integers(), /'scalar' .* is F32, expected integers/);
-  t.equal(model.initializers.size, floats.length + Object.keys(integers).length + 4);
+  t.equal(model.initializers.size, floats.length + Object.keys(integers).length + 3);
   t.same([...model.file.tensors.keys()], [...model.initializers.keys()]);
   await model.close();
 });

@@ -6,6 +6,7 @@ import t from 'tap';
 import { fuzzedFormats } from './fuzz/formats.js';
 import { fuzz } from './fuzz/fuzz.js';
 import { allocations } from './fuzz/meter.js';
+import { field, fixed32, varint } from './support/protobuf.js';
 import { zip } from './support/zip.js';
 
 for (const format of fuzzedFormats) {
@@ -38,6 +39,20 @@ function pickled(...parts: readonly (string | Uint8Array)[]): Uint8Array {
 
 const array = 'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS"b"\ntR';
 const float32 = 'cnumpy\ndtype\n(S"f4"\nI0\nI1\ntR(I3\nS"<"\nNNNtb';
+
+function many(bytes: Uint8Array, count: number): Buffer {
+  return Buffer.alloc(bytes.length * count, bytes);
+}
+
+/** A net of one layer that has a name and something more. */
+function layerWith(...more: readonly Uint8Array[]): Uint8Array {
+  return field(100, Buffer.concat([field(1, 'conv1'), ...more]));
+}
+
+/** An ONNX model whose graph is this. */
+function graphOf(...fields: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat([varint(1, 8), field(8, varint(2, 13)), field(7, Buffer.concat(fields))]);
+}
 
 const hostile: readonly (readonly [what: string, bytes: () => Uint8Array, message: RegExp])[] = [
   ['empty lists', () => pickled(']'.repeat(3e6), '.'), /more than 524288 objects/],
@@ -90,7 +105,30 @@ const hostile: readonly (readonly [what: string, bytes: () => Uint8Array, messag
     () => pickled('(S"__proto__"\n', array, '(I1\n(I1\nt', float32, 'I00\nS"abcd"\ntbd.'),
     /^read 1$/,
   ],
+  ['empty layers', () => Buffer.concat([layerWith(), many(field(2, ''), 2 ** 17)]), /first 131072 values/],
+  [
+    'numbers in pieces',
+    () => layerWith(field(7, many(Buffer.concat([fixed32(5, 1), field(5, '')]), 2 ** 17))),
+    /first 131072 places/,
+  ],
+  ['fields that nobody knows', () => Buffer.concat([layerWith(), many(varint(9, 1), 2 ** 22)]), /first 4194304 fields/],
+  ['attributes', () => graphOf(many(field(1, field(5, field(1, 'a'))), 43_000)), /^read 0$/],
+  ['tensors', () => graphOf(...manyTensors(65_000)), /^read 65000$/],
+  ['short strings', () => graphOf(field(1, field(5, many(field(9, 'ab'), 2 ** 17)))), /first 131072 values/],
+  ['short integers', () => graphOf(field(1, field(5, field(8, new Uint8Array(2 ** 23 + 1))))), /first 8388608 bytes/],
+  ['many short integers', () => graphOf(field(1, field(5, field(8, new Uint8Array(2 ** 23))))), /^read 0$/],
+  [
+    'a string of 1 GiB',
+    () => Buffer.concat([varint(1, 8), field(7, ''), Uint8Array.of(0x12, 0x80, 0x80, 0x80, 0x80, 4)]),
+    /field 2 of 1073741824 bytes, 0 are left/,
+  ],
 ];
+
+/** Tensors of no elements. */
+function manyTensors(count: number): readonly Uint8Array[] {
+  const head = Buffer.concat([varint(1, 0), varint(2, 1)]);
+  return Array.from({ length: count }, (_, i) => field(5, Buffer.concat([head, field(8, `${i}`)])));
+}
 
 t.test('files made to do harm, in a thread with 128 MB', async (t) => {
   for (const [what, bytes, message] of hostile) {

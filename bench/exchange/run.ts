@@ -34,16 +34,24 @@ interface Options {
   readonly json?: string;
 }
 
-/** Whether there and here agree. */
-async function run(photo: string | undefined, options: Options): Promise<boolean> {
+type Work = (engines: readonly Engine[]) => Promise<boolean>;
+
+/** What there is to do: it resolves to whether there and here agree. */
+function workOf(photo: string | undefined, options: Options): Work {
   const { weights, data, json } = options;
+  if (weights !== undefined && data !== undefined) return (engines) => accuracies(engines, weights, data, json);
+  if (photo !== undefined && weights === undefined && data === undefined) {
+    return (engines) => logits(engines, photo, options);
+  }
+  throw new ArgumentError('expected a photograph, or --weights FILE and --data FOLDER');
+}
+
+async function run(work: Work, { backend: names, json }: Options): Promise<boolean> {
   if (json !== undefined) await expectFolder(json);
   const engines: Engine[] = [];
   try {
-    for (const backend of options.backend) engines.push(await openEngine({ backend }));
-    if (weights !== undefined && data !== undefined) return await accuracies(engines, weights, data, json);
-    if (photo === undefined) throw new ArgumentError('expected a photograph, or --weights FILE and --data FOLDER');
-    return await logits(engines, photo, options);
+    for (const backend of names) engines.push(await openEngine({ backend }));
+    return await work(engines);
   } finally {
     for (const engine of engines) await engine.close();
   }
@@ -125,7 +133,9 @@ try {
   command.parse();
   await provideAdapter(command);
   await enableRelaxedSimd();
-  process.exitCode = (await run(command.args[0], command.opts<Options>())) ? exit.fine : exit.checkFailed;
+  const options = command.opts<Options>();
+  const agree = await run(workOf(command.args[0], options), options);
+  process.exitCode = agree ? exit.fine : exit.checkFailed;
 } catch (error) {
   process.exitCode = reportFailure(error);
 }

@@ -1,13 +1,10 @@
 import { Command } from 'commander';
-import { inferenceGraph } from '../engine/graphs.js';
 import { ArgumentError } from '../errors.js';
 import { openWeights } from '../formats/network.js';
-import { type WeightReader, writeOnnx } from '../formats/onnx.js';
-import type { Graph } from '../graph/graph.js';
 import { initialValues } from '../graph/initialValues.js';
-import { weightsMetadata } from '../models/metadata.js';
 import type { Model } from '../models/model.js';
 import { preset } from '../models/presets.js';
+import { writeModel } from './lib/onnxFile.js';
 import { weightsOption, wholeNumber } from './lib/options.js';
 import { print } from './lib/output.js';
 
@@ -38,7 +35,7 @@ export function exportCommand(): Command {
 async function exportWeights(options: ExportOptions, path: string): Promise<Model> {
   const { model, file } = await openWeights(path, { model: options.model });
   try {
-    await write(options.onnx, model, (name) => file.read(name));
+    await writeModel(options.onnx, model, (name) => file.read(name));
   } finally {
     await file.close();
   }
@@ -48,19 +45,10 @@ async function exportWeights(options: ExportOptions, path: string): Promise<Mode
 async function exportInitial({ model: name, onnx, seed }: ExportOptions): Promise<Model> {
   if (name === undefined) throw new ArgumentError('export needs --model NAME or --weights FILE');
   const model = preset(name);
-  await write(onnx, model, (variable, graph) => {
+  await writeModel(onnx, model, (variable, graph) => {
     const value = graph.values.find((candidate) => candidate.name === variable);
     if (!value?.variable) throw new ArgumentError(`${model.name} has no variable '${variable}'`);
     return initialValues(value.variable.init, value.shape, seed, variable);
   });
   return model;
-}
-
-async function write(
-  path: string,
-  model: Model,
-  weights: (name: string, graph: Graph) => ReturnType<WeightReader>,
-): Promise<void> {
-  const graph = inferenceGraph(model, 1);
-  await writeOnnx(path, graph, (name) => weights(name, graph), { anyBatch: true, metadata: weightsMetadata(model) });
 }

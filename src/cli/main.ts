@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { enableRelaxedSimd } from '../backends/wasm/platform.js';
 import { benchCommand } from './bench.js';
 import { classifyCommand } from './classify.js';
+import { convertCommand } from './convert.js';
 import { evaluateCommand } from './evaluate.js';
 import { exportCommand } from './export.js';
 import { infoCommand } from './info.js';
@@ -25,6 +26,7 @@ const commands = [
   summaryCommand,
   planCommand,
   infoCommand,
+  convertCommand,
   exportCommand,
   runCommand,
   serveCommand,

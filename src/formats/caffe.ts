@@ -4,7 +4,7 @@
  */
 import { FileError } from '../errors.js';
 import { elements, formatShape } from '../ops/define.js';
-import type { ByteSource } from './byteSource.js';
+import { type ByteSource, openSource } from './byteSource.js';
 import { countFloats, locatedFloats } from './protobufData.js';
 import { type Message, type ProtobufSchema, readMessage } from './protobufMessage.js';
 import { countElements } from './shapes.js';
@@ -56,15 +56,30 @@ export async function readCaffemodel(source: ByteSource): Promise<TensorFile> {
   return tensorFile(source, tensors, net.name ? { name: net.name } : {});
 }
 
+export interface MeanImage {
+  /** Channels, height, width. */
+  readonly shape: readonly [number, number, number];
+  /** Row-major; channels in the order that the net was trained with: blue, green, red for Caffe's own. */
+  readonly data: Float32Array;
+}
+
 /**
- * Reads a mean image such as `mean.binaryproto`: a blob of C×H×W or 1×C×H×W, in the order of channels that the net was trained with (BGR,
- * for Caffe's own). The source stays open.
+ * Reads a mean image such as Caffe's `mean.binaryproto`.
  *
- * @throws FileError for what is no such blob
+ * @param file a path; in a page a Blob
+ * @throws FileError for what is no blob of C×H×W or 1×C×H×W
  */
-export async function readMeanImage(
-  source: ByteSource,
-): Promise<{ readonly shape: readonly [number, number, number]; readonly data: Float32Array }> {
+export async function openMeanImage(file: string | Blob): Promise<MeanImage> {
+  const source = await openSource(file);
+  try {
+    return await readMeanImage(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** The same for a source, which stays open. */
+export async function readMeanImage(source: ByteSource): Promise<MeanImage> {
   const blob = await readMessage(source, messages, 'BlobProto');
   const { shape: whole, load } = storedBlob(source, blob, 'the blob');
   const [channels, height, width, more] = whole.length === 4 && whole[0] === 1 ? whole.slice(1) : whole;

@@ -46,10 +46,10 @@ export async function readTensors(source: ByteSource): Promise<FormattedTensorFi
     if (isNpz(entries)) return { ...(await npzFile(source, entries)), format: 'npz' };
     throw new FileError(`${source.label} is a zip archive with neither .npy files nor the data.pkl of torch.save`);
   }
-  // Eight bytes with the length of a JSON object.
-  if (head[8] === 0x7b) return { ...(await readSafetensors(source)), format: 'safetensors' };
+  // Protobuf has no magic number; but the length that safetensors begin with ends in zeros, which no message has there.
   if (await looksLikeOnnx(source)) return { ...(await readOnnx(source)).file, format: 'onnx' };
   if (await looksLikeCaffemodel(source)) return { ...(await readCaffemodel(source)), format: 'caffemodel' };
+  if (head[8] === 0x7b) return { ...(await readSafetensors(source)), format: 'safetensors' };
   throw new FileError(
     `${source.label} is no file of weights that is known: expected safetensors, .npy, .npz, .caffemodel, .onnx or a file of torch.save`,
   );

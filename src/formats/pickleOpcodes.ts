@@ -273,7 +273,7 @@ function unquoted(m: PickleMachine, repr: string): string {
 }
 
 function unescaped(m: PickleMachine, raw: string): string {
-  return raw.replace(/\\u([0-9a-f]{4})|\\U([0-9a-f]{8})/gi, (whole, short?: string, long?: string) => {
+  return raw.replace(/\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g, (whole, short?: string, long?: string) => {
     const code = Number.parseInt(short ?? (long as string), 16);
     if (code > 0x10ffff) throw m.fail(`the escape ${whole} in a text`);
     return String.fromCodePoint(code);

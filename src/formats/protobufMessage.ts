@@ -57,8 +57,11 @@ export type Message<S extends ProtobufSchema, N extends keyof S> = {
   readonly offset: number;
 };
 
-/** Most messages, bytes of values and places of data that are kept; far above what the largest models have outside their tensors. */
-const most = { messages: 2 ** 17, bytes: 2 ** 26, places: 2 ** 17 };
+/**
+ * Most messages and strings, bytes of values and places of data that are kept. A network has some thousands outside its tensors, and a
+ * hostile file must not make much of little: an empty message takes two bytes there, a hundred here.
+ */
+const most = { values: 2 ** 17, bytes: 2 ** 23, places: 2 ** 17 };
 
 interface KnownField {
   readonly name: string;
@@ -87,7 +90,7 @@ export async function readMessage<S extends ProtobufSchema, N extends string & k
 class MessageReader {
   readonly #walker: ProtobufWalker;
   readonly #known: ReadonlyMap<string, ReadonlyMap<number, KnownField>>;
-  readonly #counts = { messages: 0, bytes: 0, places: 0 };
+  readonly #counts = { values: 0, bytes: 0, places: 0 };
 
   constructor(source: ByteSource, schema: ProtobufSchema) {
     this.#walker = new ProtobufWalker(source);
@@ -95,7 +98,7 @@ class MessageReader {
   }
 
   async read(type: string, begin: number, end: number, path: string): Promise<Values> {
-    this.#spend('messages', 1, begin, path);
+    this.#spend('values', 1, begin, path);
     const known = this.#known.get(type) ?? new Map<number, KnownField>();
     const values: Values = { offset: begin };
     for (const { name, repeated, located } of known.values()) values[name] = repeated || located ? none : undefined;
@@ -140,6 +143,7 @@ class MessageReader {
     if (this.#known.has(type)) return this.read(type, begin, end, path);
     if (field.wire === wireType.varint) return field.value;
     this.#spend('bytes', end - begin, field.at, path);
+    if (field.wire === wireType.bytes) this.#spend('values', 1, field.at, path);
     const bytes = await this.#walker.bytes(begin, end);
     if (type === 'bytes') return bytes;
     if (type !== 'string') return floatsOf(bytes, type)[0];

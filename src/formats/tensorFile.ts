@@ -125,24 +125,22 @@ export function convertFloats(raw: Uint8Array, dtype: FloatType, into: Float32Ar
     case 'BF16':
       for (let i = 0, bits = bitsOf(into); i < bits.length; i++) bits[i] = view.getUint16(2 * i, little) << 16;
       break;
-    case 'F16': {
-      halves ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => halfValue(bits));
-      for (let i = 0; i < into.length; i++) into[i] = halves[view.getUint16(2 * i, little)];
-    }
+    case 'F16':
+      for (let i = 0, bits = bitsOf(into); i < bits.length; i++) {
+        const half = view.getUint16(2 * i, little);
+        const sign = half & 0x8000;
+        const rest = half & 0x7fff;
+        if (rest < 0x400) into[i] = (sign ? -rest : rest) * smallestHalf;
+        else bits[i] = (sign << 16) | (rest < 0x7c00 ? (rest << 13) + rebias : (rest << 13) | infinity);
+      }
   }
 }
 
-/** The value of every half: a network has many millions of them, and powers of two take their time. */
-let halves: Float32Array | undefined;
-
-/** IEEE 754 binary16: sign, 5 bits of exponent with bias 15, 10 bits of fraction. */
-function halfValue(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
-}
+/**
+ * IEEE 754 binary16 has a sign, 5 bits of exponent with bias 15 and 10 bits of fraction; binary32 has 8 with bias 127, and 23. What the
+ * biases differ by, and an exponent of ones, as bits of the second; the least value of the first, of which its subnormals are multiples.
+ */
+const [rebias, infinity, smallestHalf] = [(127 - 15) << 23, 255 << 23, 2 ** -24];
 
 function bitsOf(values: Float32Array): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length);

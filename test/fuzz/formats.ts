@@ -1,8 +1,10 @@
 /** The formats whose readers are given damaged files. A new format is one more entry of the table. */
 import { readFile } from 'node:fs/promises';
 import type { ByteSource } from '../../src/formats/byteSource.js';
+import { readCaffemodel, readMeanImage } from '../../src/formats/caffe.js';
 import { readNpy } from '../../src/formats/npy.js';
 import { readNpz } from '../../src/formats/npz.js';
+import { readOnnx } from '../../src/formats/onnxModel.js';
 import { readSafetensors, safetensorsChunks } from '../../src/formats/safetensors.js';
 import type { TensorFile } from '../../src/formats/tensorFile.js';
 import { readTorch } from '../../src/formats/torch.js';
@@ -48,6 +50,14 @@ export const fuzzedFormats: readonly FuzzedFormat[] = [
     open: tensors(readTorch),
     expansion: 1,
   },
+  {
+    name: 'caffemodel',
+    files: fixtures('v0.caffemodel', 'v1.caffemodel', 'v2.caffemodel', 'unpacked.caffemodel'),
+    open: tensors(readCaffemodel),
+    expansion: 1,
+  },
+  { name: 'binaryproto', files: fixtures('mean.binaryproto'), open: meanImage, expansion: 1 },
+  { name: 'onnx', files: fixtures('storages.onnx', 'zoo.onnx', 'attributes.onnx'), open: onnxModel, expansion: 1 },
 ];
 
 /** Reads files from test/fixtures/formats. */
@@ -67,6 +77,28 @@ export function tensors(read: (source: ByteSource) => Promise<TensorFile>): Fuzz
       },
       close: () => file.close(),
     };
+  };
+}
+
+/** A mean image is read when it is opened. */
+async function meanImage(source: ByteSource): Promise<OpenFile> {
+  await readMeanImage(source);
+  return { readAll: async () => undefined, close: () => source.close() };
+}
+
+/** Reads the tensors of attributes too, and those of integers. */
+async function onnxModel(source: ByteSource): Promise<OpenFile> {
+  const model = await readOnnx(source);
+  return {
+    async readAll() {
+      const attributes = model.nodes.flatMap((node) => [...node.attributes.values()]);
+      const inNodes = attributes.flatMap((attribute) => (attribute.kind === 'tensor' ? [attribute.value] : []));
+      for (const tensor of [...model.initializers.values(), ...inNodes]) {
+        if (/^B?F\d+$/.test(tensor.dtype)) await tensor.floats();
+        else if (/^[IU]\d+$|^BOOL$/.test(tensor.dtype)) await tensor.integers();
+      }
+    },
+    close: () => model.close(),
   };
 }
 
