@@ -20,12 +20,12 @@ t.setTimeout(300_000);
 
 /** A little above what they are; to be raised knowingly. Bytes, but for the number of files. */
 const limits = {
-  packed: 1_850_000,
-  unpacked: 4_900_000,
-  files: 850,
+  packed: 1_900_000,
+  unpacked: 5_000_000,
+  files: 900,
   /** JavaScript that a page loads for an import of the library, minified; and compressed with gzip. */
-  entry: 135_000,
-  entryCompressed: 41_000,
+  entry: 120_000,
+  entryCompressed: 39_000,
 };
 
 const folder = (await emptyFolder(t))('app');
