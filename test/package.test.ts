@@ -189,13 +189,14 @@ t.test('Vite builds a page that computes what Node computes', async (t) => {
   await writeFile(join(folder, 'worker.js'), worker);
   const complaints: string[] = [];
   const logger = createLogger('silent');
-  for (const kind of ['warn', 'warnOnce', 'error'] as const) logger[kind] = (message) => complaints.push(message);
+  // That a busy machine was slow is no complaint.
+  const complain = (message: string) => message.includes('_TIMINGS]') || complaints.push(message);
+  for (const kind of ['warn', 'warnOnce', 'error'] as const) logger[kind] = complain;
   const { output } = (await build({
     root: folder,
     configFile: false,
     customLogger: logger,
-    // It would complain of a busy machine.
-    build: { rolldownOptions: { checks: { bundlerTimings: false } } },
+    logLevel: 'warn',
   })) as Rolldown.RolldownOutput;
   t.same(complaints, [], 'Vite complains of nothing');
   const assets = output.map(({ fileName }) => fileName);
