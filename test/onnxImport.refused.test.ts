@@ -162,9 +162,49 @@ const refused: readonly Refused[] = [
   ],
 ];
 
+/** Small files that would take much time or memory if they were believed. */
+const harmful: readonly Refused[] = [
+  [
+    'integers that double',
+    13,
+    (m) => {
+      m.integers('n0', 1, 2);
+      for (let i = 0; i < 60; i++) m.node('Concat', [`n${i}`, `n${i}`], `n${i + 1}`, { axis: 0 });
+      m.output(m.node('Reshape', [m.input('x', 2, 3), 'n60'], 'y'));
+    },
+    /node 'n10' \(Concat\): 2048 integers are more than 1024/,
+  ],
+  [
+    'dimensions without end',
+    11,
+    (m) => {
+      m.input('v0', 2, 3);
+      const axes = Array.from({ length: 9 }, (_, i) => i);
+      m.output(m.node('Unsqueeze', ['v0'], 'y', { axes }));
+    },
+    /node 'y' \(Unsqueeze\): 11 dimensions are more than 8/,
+  ],
+  [
+    'pieces without number',
+    18,
+    one('Split', [2, 3], { axis: 1, num_outputs: 2 ** 31 }),
+    /cannot be cut along axis 1 into 1 outputs/,
+  ],
+  [
+    'nodes without end, all of one name',
+    13,
+    (m) => {
+      let x = m.input('x', 2, 3);
+      for (let i = 0; i < 16_384; i++) x = m.node('Relu', [x], `y${i}`, {}, { name: 'same' });
+      m.output(m.node('Elu', [x], 'y', {}, { name: 'same' }));
+    },
+    /has 16385 nodes, at most 16384 are imported/,
+  ],
+];
+
 t.test('what has no counterpart is refused by name', async (t) => {
   const [engine] = await bothEngines(t);
-  for (const [name, opset, make, message] of refused) {
+  for (const [name, opset, make, message] of [...refused, ...harmful]) {
     const model = new OnnxBuilder(opset);
     make(model);
     const run = runImported(engine, await model.bytes(), feedsFor(model));

@@ -1,10 +1,10 @@
 /** Whole networks from ONNX files: those of the model zoo, and of torch.onnx.export; what they are called here, and how they train. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { lossGraph } from '../src/engine/graphs.js';
 import { memorySource } from '../src/formats/byteSource.js';
-
+import { pixelsOf } from '../src/formats/network.js';
 import { readTensorProto } from '../src/formats/tensorProto.js';
 import {
   imageInput,
@@ -17,10 +17,10 @@ import {
   replaceHead,
   saveNetwork,
   Trainer,
-  writeSafetensors,
 } from '../src/index.js';
 import { headParameters } from '../src/models/head.js';
 import { maxRelative, uniform } from './golden.js';
+import { fixturePath } from './support/fixtures.js';
 import { float, OnnxBuilder, tensor } from './support/onnxBuilder.js';
 import { runImported, runOnnxruntime } from './support/onnxConformance.js';
 import { contentOf, cornerImages, eventsOf, ofKind } from './support/training.js';
@@ -28,8 +28,6 @@ import { zooModel } from './support/zoo.js';
 
 const engine = await openEngine({ backend: 'wasm', threads: 2 });
 t.teardown(() => engine.close());
-
-const fixture = (name: string) => fileURLToPath(new URL(`../../test/fixtures/formats/${name}`, import.meta.url));
 
 t.test("the zoo's AlexNet and CaffeNet run as they are, at any batch size", async (t) => {
   for (const which of ['bvlcalexnet', 'caffenet'] as const) {
@@ -57,7 +55,7 @@ t.test("the zoo's AlexNet and CaffeNet run as they are, at any batch size", asyn
 t.test('what torch.onnx.export writes', async (t) => {
   const image = uniform(3 * 127 * 127, 100, 1);
   for (const opset of [9, 13]) {
-    const path = fixture(`torch-alexnet-opset${opset}.onnx`);
+    const path = fixturePath(`torch-alexnet-opset${opset}.onnx`);
     const stored = memorySource(await readFile(path.replace('.onnx', '.pb')));
     const wanted = await (await readTensorProto(stored)).floats();
     const { model, weights } = await importOnnx(path);
@@ -103,6 +101,40 @@ t.test('an imported network is trained, with another head, and resumed', async (
   await file.close();
   await weights.close();
 });
+
+t.test('an ONNX file opens like any other file of weights', async (t) => {
+  const images = uniform(3 * 224 * 224, 3, 120);
+  const zoo = zooModel('bvlcalexnet');
+  const { prob_1: theirs } = await runOnnxruntime(await zoo.bytes(), {
+    data_0: { shape: [1, 3, 224, 224], data: images },
+  });
+  const blob = await zoo.blob();
+  await using net = await loadNetwork(engine, blob);
+  t.match(net.model, { name: 'bvlc_alexnet', classes: 1000, preprocessing: { channels: 'RGB', scale: 1 } });
+  t.ok(maxRelative((await net.forward(images)).probabilities, Float64Array.from(theirs.data)) <= 1e-5);
+  await using other = await loadNetwork(engine, blob, { classes: ['a', 'b'] });
+  t.same(await other.read('fc7_w_0'), await net.read('fc7_w_0'));
+  t.same(other.parameters.at(-1), { name: 'fc8_b_0', shape: [2], role: 'parameter', frozen: false });
+
+  const stored = (rename: (name: string) => string) => pixelsOf({ label: 'the file', tensors: caffenet(rename) });
+  t.equal(
+    stored((name) => name.replace('.weight', '_w_0').replace('.bias', '_b_0')),
+    'caffe-alexnet',
+    "the zoo's names",
+  );
+  t.equal(
+    stored((name) => `my ${name}`),
+    undefined,
+    'names that tell nothing',
+  );
+});
+
+/** The tensors of a full CaffeNet under other names. */
+function caffenet(rename: (name: string) => string) {
+  const { values } = lossGraph(preset('caffenet'), 1);
+  const variables = values.filter(({ kind }) => kind === 'variable');
+  return new Map(variables.map(({ name, shape }) => [rename(name), { dtype: 'F32', shape }]));
+}
 
 t.test('names, weights and heads', async (t) => {
   const m = new OnnxBuilder(13);
@@ -213,41 +245,4 @@ t.test('files that are no networks', async (t) => {
   t.throws(() => program.graph(new Map([['x', [2, 4, 5, 5]]])), wrong);
   await program.close();
   await t.rejects(importOnnx('missing.onnx'), { name: 'FileError', message: /missing\.onnx/ });
-});
-
-t.test('structures in files of weights that are broken', async (t) => {
-  const { model, weights } = await importOnnx(fixture('torch-alexnet-opset13.onnx'));
-  await using net = await engine.network(model, { weights });
-  await weights.close();
-  const path = join(t.testdir(), 'net.safetensors');
-  await saveNetwork(net, path);
-  const { file } = await openWeights(path);
-  const { metadata } = file;
-  const tensors = [];
-  for (const { name, shape } of net.parameters) tensors.push({ name, shape, data: await net.read(name) });
-  await file.close();
-  const { structure } = metadata;
-  const all = JSON.parse(structure);
-  const changed = (changes: object) => JSON.stringify({ ...all, ...changes });
-  const cases = [
-    ['{', /'structure' in the metadata is not JSON/],
-    ['null', /'structure' in the metadata lacks 'nodes' or has a wrong one/],
-    [changed({ opset: 'x' }), /lacks 'opset'/],
-    [changed({ tensors: [['a']] }), /lacks 'tensors'/],
-    [changed({ constants: [['a', { shape: [2], values: [1] }]] }), /lacks 'constants'/],
-    [changed({ inputs: [null] }), /lacks 'inputs'/],
-    [changed({ nodes: [{ op: 'Relu' }] }), /lacks 'nodes'/],
-    [changed({ nodes: [] }), /'structure' in the metadata: output 'scores' is computed by no node/],
-    [changed({ logits: 'image' }), /is \[1, 3, 127, 127\] for a batch of 1, expected logits/],
-    [
-      changed({ inputShape: [3, 9, 9] }),
-      /'structure' in the metadata: node '.*' \(MaxPool\): maxPool: the kernel \[3, 3\] is larger/,
-    ],
-    [structure.replace('"op":"GlobalAveragePool"', '"op":"__proto__"'), /\(__proto__\): there is no such op here/],
-  ] as const;
-  for (const [text, message] of cases) {
-    await writeSafetensors(path, tensors, { ...metadata, structure: text });
-    await t.rejects(openWeights(path), { name: 'FileError', message }, String(message));
-  }
-  t.equal(preset('alexnet').structure, undefined);
 });

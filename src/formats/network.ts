@@ -31,7 +31,7 @@ export interface WeightsFile {
 export interface OpenOptions {
   /**
    * What the weights are of, where the file does not say it: the name of a preset, which then has as many classes as the file, or a model. A
-   * file that says it must be of that preset.
+   * file that says it must be of that preset. Without it an ONNX file is the network that its own graph describes.
    */
   readonly model?: string | Model;
 }
@@ -116,14 +116,36 @@ export async function openWeights(source: string | Blob, options: OpenOptions = 
   // The readers of all formats are loaded when there is something to read.
   const { openTensors } = await import('./openTensors.js');
   const whole = await openTensors(source);
+  const isOwn = Object.hasOwn(whole.metadata, 'preset');
+  if (whole.format === 'onnx' && !isOwn && options.model === undefined) return graphOf(source, whole);
   try {
-    if (Object.hasOwn(whole.metadata, 'preset')) return await ownWeights(whole, options);
+    if (isOwn) return await ownWeights(whole, options);
     const model = givenModel(whole, options);
     return { model, file: fitWeights(whole, model) };
   } catch (error) {
     await whole.close();
     throw error;
   }
+}
+
+/** The network that an ONNX file describes. */
+async function graphOf(source: string | Blob, whole: FormattedTensorFile): Promise<WeightsFile> {
+  await whole.close();
+  const { importOnnx } = await import('./onnxImport/import.js');
+  const { model, weights } = await importOnnx(source, { preprocessing: pixelsOf(whole) });
+  return { model, file: weights };
+}
+
+/** Names that tell where weights were trained, and the preset that reads its pixels as they did. */
+const trainedWith: ReadonlyMap<string, string> = new Map([
+  ['onnx-zoo', 'caffe-alexnet'],
+  ['torchvision', 'alexnet-owt'],
+]);
+
+/** A graph does not say how pixels become its input: the preset that does, where tensors are called and shaped as those of one. */
+export function pixelsOf(file: Pick<TensorFile, 'label' | 'tensors'>): string | undefined {
+  const known = presetsThatFit(file).map(({ layout }) => trainedWith.get(layout));
+  return known.find((name) => name !== undefined);
 }
 
 /**

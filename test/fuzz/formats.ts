@@ -4,12 +4,14 @@ import type { ByteSource } from '../../src/formats/byteSource.js';
 import { readCaffemodel, readMeanImage } from '../../src/formats/caffe.js';
 import { readNpy } from '../../src/formats/npy.js';
 import { readNpz } from '../../src/formats/npz.js';
+import { importModel } from '../../src/formats/onnxImport/import.js';
 import { readOnnx } from '../../src/formats/onnxModel.js';
 import { readSafetensors, safetensorsChunks } from '../../src/formats/safetensors.js';
 import type { TensorFile } from '../../src/formats/tensorFile.js';
 import { readTorch } from '../../src/formats/torch.js';
 import { elements } from '../../src/ops/define.js';
 import { fixturePath } from '../support/fixtures.js';
+import { onnxModels } from '../support/onnxModels.js';
 
 export interface FuzzedFormat {
   readonly name: string;
@@ -58,6 +60,7 @@ export const fuzzedFormats: readonly FuzzedFormat[] = [
   },
   { name: 'binaryproto', files: fixtures('mean.binaryproto'), open: meanImage, expansion: 1 },
   { name: 'onnx', files: fixtures('storages.onnx', 'zoo.onnx', 'attributes.onnx'), open: onnxModel, expansion: 1 },
+  { name: 'onnx-import', files: onnxModels, open: tensors(importedTensors), expansion: 1 },
 ];
 
 /** Reads files from test/fixtures/formats. */
@@ -110,4 +113,8 @@ async function safetensors(): Promise<readonly Uint8Array[]> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for await (const chunk of safetensorsChunks(list, { model: 'none' })) chunks.push(chunk);
   return [new Uint8Array(await new Blob(chunks).arrayBuffer())];
+}
+
+async function importedTensors(source: ByteSource): Promise<TensorFile> {
+  return (await importModel(await readOnnx(source))).weights;
 }

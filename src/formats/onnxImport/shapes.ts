@@ -124,11 +124,12 @@ const concat: Importer = (scope) => {
   const stated = scope.integer('axis');
   const constants = all.map((i) => constantAt(scope, i));
   if (constants.every((constant) => constant !== undefined)) {
-    const values = constants.flatMap((constant) => constant.values);
-    if (values.length > longestConstant) throw scope.fail(`${values.length} integers are more than ${longestConstant}`);
+    const count = constants.reduce((sum, { values }) => sum + values.length, 0);
+    if (count > longestConstant) throw scope.fail(`${count} integers are more than ${longestConstant}`);
     if (constants.some(({ shape }) => shape.length !== 1))
       throw scope.fail('integers without dimensions cannot be joined');
-    return [known([values.length], values)];
+    const values = constants.flatMap((constant) => constant.values);
+    return [known([count], values)];
   }
   const values = all.map((i) => scope.value(i));
   const axis = scope.axis(stated, values[0].shape.length);

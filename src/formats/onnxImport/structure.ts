@@ -47,6 +47,8 @@ export interface Structure {
 
 /** The oldest opset whose ops are read: Caffe's AlexNet in the ONNX zoo begins there. */
 const oldestOpset = 7;
+/** More than any network of layers has. */
+export const mostNodes = 2 ** 14;
 /** The most integers that are taken for a shape and the like. */
 export const longestConstant = 1024;
 const largestFloat32 = (2 - 2 ** -23) * 2 ** 127;
@@ -62,6 +64,9 @@ export async function structureOf(
   const { label, opset } = model;
   if (opset < oldestOpset) {
     throw new FileError(`${label} is of opset ${opset}, expected ${oldestOpset} or newer`);
+  }
+  if (model.nodes.length > mostNodes) {
+    throw new FileError(`${label} has ${model.nodes.length} nodes, at most ${mostNodes} are imported`);
   }
   const tensors = new Map<string, OnnxTensor>();
   const constants = new Map<string, Constant>();

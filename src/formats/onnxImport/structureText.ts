@@ -3,6 +3,7 @@ import { FileError } from '../../errors.js';
 import {
   type Constant,
   longestConstant,
+  mostNodes,
   type Structure,
   type StructureAttribute,
   type StructureNode,
@@ -43,7 +44,7 @@ export function parseStructure(
     if (is(value)) return value;
     throw new FileError(`${where}: 'structure' in the metadata lacks '${name}' or has a wrong one`);
   };
-  const nodes = field('nodes', isListOf(isNode));
+  const nodes = field('nodes', isNodes);
   const structure: Structure = {
     name: field('name', isString),
     opset: field('opset', isCount),
@@ -90,6 +91,9 @@ function isNode(value: unknown): value is StoredNode {
     isListOf(isPairOf(isAttribute))(attributes)
   );
 }
+
+const isNodes: Is<StoredNode[]> = (value): value is StoredNode[] =>
+  isListOf(isNode)(value) && value.length <= mostNodes;
 
 function isInput(value: unknown): value is Structure['inputs'][number] {
   if (!isObject(value)) return false;
