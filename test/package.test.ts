@@ -20,12 +20,12 @@ t.setTimeout(300_000);
 
 /** A little above what they are; to be raised knowingly. Bytes, but for the number of files. */
 const limits = {
-  packed: 1_850_000,
-  unpacked: 4_900_000,
-  files: 850,
+  packed: 1_900_000,
+  unpacked: 5_000_000,
+  files: 900,
   /** JavaScript that a page loads for an import of the library, minified; and compressed with gzip. */
-  entry: 135_000,
-  entryCompressed: 41_000,
+  entry: 120_000,
+  entryCompressed: 39_000,
 };
 
 const folder = (await emptyFolder(t))('app');
@@ -50,6 +50,22 @@ export async function run(options) {
   await engine.close();
   return { backend: engine.info.description, figures: { loss, guesses, logits: [...logits] } };
 }
+`;
+
+/** The page, which can do so itself or leave it to a worker of its own. */
+const page = `import { run } from './app.js';
+
+globalThis.run = run;
+globalThis.runInWorker = (options) => new Promise((resolve, reject) => {
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.onerror = ({ message }) => reject(new Error(message));
+  worker.postMessage(options);
+});
+`;
+const worker = `import { run } from './app.js';
+
+globalThis.onmessage = async ({ data }) => globalThis.postMessage(await run(data));
 `;
 
 interface Ran {
@@ -116,9 +132,11 @@ t.test('npx tandem classify says what a photograph shows', async (t) => {
   await sharp(pixels, { raw: { width: 48, height: 48, channels: 3 } })
     .jpeg()
     .toFile(photo);
-  const printed = await runIn(folder, 'npx', '--no-install', 'tandem', 'classify', 'photo.jpg', '--json', 'top.json');
+  const [printed, here] = await Promise.all([
+    runIn(folder, 'npx', '--no-install', 'tandem', 'classify', 'photo.jpg', '--json', 'top.json'),
+    tandem('classify', photo, '--json', '-'),
+  ]);
   t.match(printed, /^photo\.jpg\n( {2}\w+ +[█▏▎▍▌▋▊▉]* +\d+\.\d %\n){5}/);
-  const here = await tandem('classify', photo, '--json', '-');
   const [theirs, ours] = [await readFile(join(folder, 'top.json'), 'utf8'), here.stdout].map(
     (text) => (JSON.parse(text) as { images: { top: { probability: number }[] }[] }).images[0].top,
   );
@@ -167,14 +185,18 @@ t.test('Vite builds a page that computes what Node computes', async (t) => {
   t.match(node.backend, /^wasm, relaxed SIMD, 2 threads/);
   const html = '<!doctype html><link rel="icon" href="data:,"><script type="module" src="./page.js"></script>\n';
   await writeFile(join(folder, 'index.html'), html);
-  await writeFile(join(folder, 'page.js'), `import { run } from './app.js';\nglobalThis.run = run;\n`);
+  await writeFile(join(folder, 'page.js'), page);
+  await writeFile(join(folder, 'worker.js'), worker);
   const complaints: string[] = [];
   const logger = createLogger('silent');
-  for (const kind of ['warn', 'warnOnce', 'error'] as const) logger[kind] = (message) => complaints.push(message);
+  // That a busy machine was slow is no complaint.
+  const complain = (message: string) => message.includes('_TIMINGS]') || complaints.push(message);
+  for (const kind of ['warn', 'warnOnce', 'error'] as const) logger[kind] = complain;
   const { output } = (await build({
     root: folder,
     configFile: false,
     customLogger: logger,
+    logLevel: 'warn',
   })) as Rolldown.RolldownOutput;
   t.same(complaints, [], 'Vite complains of nothing');
   const assets = output.map(({ fileName }) => fileName);
@@ -196,21 +218,22 @@ t.test('Vite builds a page that computes what Node computes', async (t) => {
   t.ok(compressed <= limits.entryCompressed, `${compressed} compressed`);
 
   const mounts = [{ path: '/', folder: join(folder, 'dist') }];
-  for (const [isolated, options, expected] of [
-    [true, { backend: 'wasm', threads: 2 }, /^wasm, relaxed SIMD, 2 threads$/],
-    [false, {}, /^wasm, relaxed SIMD, 1 thread, no shared memory/],
+  for (const [isolated, call, expected] of [
+    [true, `run({ backend: 'wasm', threads: 2 })`, /^wasm, relaxed SIMD, 2 threads$/],
+    [true, `runInWorker({ backend: 'wasm', threads: 2 })`, /^wasm, relaxed SIMD, 2 threads$/],
+    [false, 'runInWorker({})', /^wasm, relaxed SIMD, 1 thread, no shared memory/],
   ] as const) {
     const server = await startServer(0, isolated, mounts);
-    const page = await (await browser).newPage();
-    page.on('pageerror', ({ message }) => complaints.push(message));
-    page.on('console', (message) => {
+    const shown = await (await browser).newPage();
+    shown.on('pageerror', ({ message }) => complaints.push(message));
+    shown.on('console', (message) => {
       if (message.type() === 'error') complaints.push(message.text());
     });
-    await page.goto(`${server.url}index.html`, { waitUntil: 'load' });
-    const ran = await page.evaluate<Ran>(`run(${JSON.stringify(options)})`);
-    t.match(ran.backend, expected);
-    t.same(ran.figures, node.figures, `${ran.backend}: the same bits`);
-    await page.close();
+    await shown.goto(`${server.url}index.html`, { waitUntil: 'load' });
+    const ran = await shown.evaluate<Ran>(call);
+    t.match(ran.backend, expected, call);
+    t.same(ran.figures, node.figures, `${call}: the same bits`);
+    await shown.close();
     await server.close();
   }
   t.same(complaints, [], 'the page complains of nothing');

@@ -1,6 +1,5 @@
 /** A model as the strings that a weights file keeps beside its tensors, and back. */
 import { ArgumentError, FileError } from '../errors.js';
-import { modelFromStructure } from '../formats/onnxImport/definition.js';
 import type { Model, Preprocessing } from './model.js';
 import type { ModelOptions } from './options.js';
 import { preset } from './presets.js';
@@ -25,7 +24,10 @@ export function weightsMetadata(model: Model): Record<string, string> {
  *
  * @throws FileError naming the field that is missing or wrong.
  */
-export function modelFromMetadata(metadata: Readonly<Record<string, string>>, where = 'the metadata'): Model {
+export async function modelFromMetadata(
+  metadata: Readonly<Record<string, string>>,
+  where = 'the metadata',
+): Promise<Model> {
   const text = (field: string) => {
     if (!Object.hasOwn(metadata, field)) throw new FileError(`${where}: the metadata have no '${field}'`);
     return metadata[field];
@@ -39,7 +41,7 @@ export function modelFromMetadata(metadata: Readonly<Record<string, string>>, wh
     }
   };
   const model = Object.hasOwn(metadata, 'structure')
-    ? modelFromStructure(metadata.structure, where)
+    ? (await import('../formats/onnxImport/definition.js')).modelFromStructure(metadata.structure, where)
     : presetOf(text('preset'), json('options'), where);
   const classes = json('classes');
   if (classes !== model.classes) {
