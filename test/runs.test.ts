@@ -54,12 +54,14 @@ t.test('records become tables and plots', async (t) => {
     record({ seed: 1 }),
     record({ seed: 2, figures: accuracy(null) }),
     record({ name: 'mnist-tf', note: 'as the document has it', curves: [] }),
+    record({ name: 'figure1', figures: [{ name: 'epochs', value: null, above: 40, unit: '' }], curves: [] }),
   ];
   const { markdown, plots } = pageOf(records, 'measured');
   const headings = markdown.split('\n').filter((line) => line.startsWith('## '));
-  t.same(headings, ['## mnist-tf', '## cifar10-quick'], 'in the order of the page');
+  t.same(headings, ['## mnist-tf', '## cifar10-quick', '## figure1'], 'in the order of the page');
   t.match(markdown, 'As the document has it.');
   t.match(markdown, '| `node dist/bench/runs/cifar10.js --data cifar10` | 1 | 12 min 34 s | 74.13 |');
+  t.match(markdown, '| 12 min 34 s | > 40 |');
   t.match(markdown, '| median (least to most) |  |  | 76.00 (74.13 to not reached) |');
   t.same([...plots.keys()], ['cifar10-quick-test-error-by-epochs.svg']);
   t.match(markdown, '![cifar10-quick-test-error-by-epochs](measured/cifar10-quick-test-error-by-epochs.svg)');

@@ -17,6 +17,8 @@ export interface Figure {
   readonly name: string;
   /** Null where it was not reached. */
   readonly value: number | null;
+  /** What a value that was not reached is more than: '> 40'. */
+  readonly above?: number;
   /** '%', 'epochs', 's'; empty for plain numbers such as losses. */
   readonly unit: string;
 }

@@ -11,7 +11,7 @@ import { wholeNumber } from '../../src/cli/lib/options.js';
 import { expectFolder, oneLine, print, reportFailure } from '../../src/cli/lib/output.js';
 import { type Engine, openEngine } from '../../src/engine/engine.js';
 import { FileError } from '../../src/errors.js';
-import type { Outcome, RunRecord } from './record.js';
+import type { Figure, Outcome, RunRecord } from './record.js';
 
 export interface RunOptions {
   readonly data: string;
@@ -131,8 +131,9 @@ function recordText(record: RunRecord): string {
   return `${text.replace(/\[\s+(-?[\d.e+-]+),\s+(-?[\d.e+-]+)\s+\]/g, '[$1, $2]')}\n`;
 }
 
-export function formatFigure({ name, value, unit }: Outcome['figures'][number]): string {
-  return `${name}: ${value === null ? 'not reached' : `${value}${unit === '' ? '' : ` ${unit}`}`}`;
+function formatFigure({ name, value, above, unit }: Figure): string {
+  if (value === null && above === undefined) return `${name}: not reached`;
+  return `${name}: ${value ?? `> ${above}`}${unit === '' ? '' : ` ${unit}`}`;
 }
 
 /** What to type for the same run; where the data and the record lie is the reader's own affair. */

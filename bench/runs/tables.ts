@@ -81,8 +81,8 @@ function columnOf({ name, unit }: Figure): string {
   return unit === '' ? name : `${name} (${unit})`;
 }
 
-function formatValue({ value, unit }: Pick<Figure, 'value' | 'unit'>): string {
-  if (value === null) return 'not reached';
+function formatValue({ value, above, unit }: Omit<Figure, 'name'>): string {
+  if (value === null) return above === undefined ? 'not reached' : `> ${formatValue({ value: above, unit })}`;
   return unit === '%' ? value.toFixed(2) : String(Number(value.toPrecision(4)));
 }
 
