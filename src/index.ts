@@ -2,6 +2,12 @@
 /** The public API, all of it. Importing it starts nothing and loads no module of Node: backends and files are opened on use. */
 import type { BackendOptions } from './backends/open.js';
 import type { Engine } from './engine/engine.js';
+import type { MeanImage } from './formats/caffe.js';
+import type { OnnxOptions, WeightReader } from './formats/onnx.js';
+import type { ImportedOnnx, OnnxImportOptions, OnnxProgram } from './formats/onnxImport/import.js';
+import type { OnnxModel } from './formats/onnxModel.js';
+import type { FormattedTensorFile } from './formats/openTensors.js';
+import type { Graph } from './graph/graph.js';
 import type { VerifyOptions, VerifyReport } from './verify/verify.js';
 
 export type {
@@ -72,16 +78,13 @@ export {
 export { npyBytes, writeNpy } from './formats/npyWriter.js';
 export type { OnnxOptions, WeightReader } from './formats/onnx.js';
 export type { ImportedOnnx, OnnxImportOptions, OnnxProgram } from './formats/onnxImport/import.js';
-export type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from './formats/onnxModel.js';
-export {
-  graphToOnnx,
-  importOnnx,
-  openMeanImage,
-  openOnnx,
-  openOnnxProgram,
-  openTensors,
-  writeOnnx,
-} from './formats/onUse.js';
+export type {
+  OnnxAttribute,
+  OnnxModel,
+  OnnxNode,
+  OnnxTensor,
+  OnnxValueInfo,
+} from './formats/onnxModel.js';
 export type { FormattedTensorFile, TensorFormat } from './formats/openTensors.js';
 export {
   openSafetensors,
@@ -171,4 +174,89 @@ export async function openEngine(options: BackendOptions = {}): Promise<Engine> 
  */
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   return (await import('./verify/verify.js')).verify(options);
+}
+
+/**
+ * Opens a file of weights, in the format that its bytes have, and checks what it says of its tensors; they are read when asked for.
+ *
+ * @param file a path; in a page a Blob, such as a File that was chosen
+ * @throws FileError naming the file and what is wrong with it, also for a format that is not known
+ */
+export async function openTensors(file: string | Blob): Promise<FormattedTensorFile> {
+  return (await import('./formats/openTensors.js')).openTensors(file);
+}
+
+/**
+ * Caffe's mean image (mean.binaryproto), channels in the order that the network was trained with: blue, green, red for Caffe's own.
+ *
+ * @param file a path; in a page a Blob
+ * @throws FileError naming the file and what is wrong with it
+ */
+export async function openMeanImage(file: string | Blob): Promise<MeanImage> {
+  return (await import('./formats/caffe.js')).openMeanImage(file);
+}
+
+/**
+ * The structure of an ONNX file: nodes, inputs, outputs and initializers, whose elements are read when asked for.
+ *
+ * @param file a path; in a page a Blob
+ * @throws FileError naming the file, the byte offset and the field that is wrong
+ */
+export async function openOnnx(file: string | Blob): Promise<OnnxModel> {
+  return (await import('./formats/onnxModel.js')).openOnnx(file);
+}
+
+/**
+ * The network that an ONNX file holds, for any batch size:
+ *
+ *     const { model, weights } = await importOnnx('bvlcalexnet-9.onnx');
+ *     const net = await engine.network(model, { weights });
+ *     await weights.close();
+ *
+ * Its parameters are the file's initializers under their names, but that a slash in one becomes a dot; the weight of a fully connected
+ * layer is outputs × inputs, whichever way it lies in the file. Where the file states a batch size B, in its input and in the shape that it
+ * flattens to ([B, 9216]), a graph for N images has N. Dropout drops while training, and only then.
+ *
+ * @param file a path; in a page a Blob
+ * @throws FileError for a file that is missing or broken, or naming the node, its op, and the attribute that Tandem has no counterpart for;
+ * ArgumentError for an option that does not suit the file
+ */
+export async function importOnnx(file: string | Blob, options?: OnnxImportOptions): Promise<ImportedOnnx> {
+  return (await import('./formats/onnxImport/import.js')).importOnnx(file, options);
+}
+
+/**
+ * Opens an ONNX file to run it as it is: several inputs and outputs, no logits needed.
+ *
+ * @throws FileError as `importOnnx`
+ */
+export async function openOnnxProgram(file: string | Blob): Promise<OnnxProgram> {
+  return (await import('./formats/onnxImport/import.js')).openOnnxProgram(file);
+}
+
+/**
+ * The bytes of an ONNX model that computes the graph's outputs; inputs, outputs and weights keep their names.
+ *
+ * @throws GraphError for a node that has no counterpart (training ops, int16 weights); ArgumentError for a weight of another length
+ */
+export async function graphToOnnx(
+  graph: Graph,
+  weights: WeightReader,
+  options?: OnnxOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return (await import('./formats/onnx.js')).graphToOnnx(graph, weights, options);
+}
+
+/**
+ * Writes the model to a file, whole or not at all, one weight at a time in memory.
+ *
+ * @throws as `graphToOnnx`; FileError when the file cannot be written
+ */
+export async function writeOnnx(
+  path: string,
+  graph: Graph,
+  weights: WeightReader,
+  options?: OnnxOptions,
+): Promise<void> {
+  return (await import('./formats/onnx.js')).writeOnnx(path, graph, weights, options);
 }

@@ -16,6 +16,7 @@ t.test('help and version', async (t) => {
     'summary',
     'plan',
     'info',
+    'convert',
     'export',
     'serve',
     'train',

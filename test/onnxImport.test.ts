@@ -116,6 +116,15 @@ t.test('an ONNX file opens like any other file of weights', async (t) => {
   t.same(await other.read('fc7_w_0'), await net.read('fc7_w_0'));
   t.same(other.parameters.at(-1), { name: 'fc8_b_0', shape: [2], role: 'parameter', frozen: false });
 
+  const { model, weights } = await importOnnx(blob, { preprocessing: 'caffe-alexnet' });
+  await weights.close();
+  await using known = await loadNetwork(engine, blob, { model, classes: 3 });
+  t.match(known.model, { classes: 3, preprocessing: { channels: 'BGR' } }, 'with what the caller has said of it');
+  await t.rejects(loadNetwork(engine, await zooModel('caffenet').blob(), { model }), {
+    name: 'ArgumentError',
+    message: /the blob holds another network than bvlc_alexnet/,
+  });
+
   const stored = (rename: (name: string) => string) => pixelsOf({ label: 'the file', tensors: caffenet(rename) });
   t.equal(
     stored((name) => name.replace('.weight', '_w_0').replace('.bias', '_b_0')),

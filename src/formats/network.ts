@@ -117,7 +117,9 @@ export async function openWeights(source: string | Blob, options: OpenOptions = 
   const { openTensors } = await import('./openTensors.js');
   const whole = await openTensors(source);
   const isOwn = Object.hasOwn(whole.metadata, 'preset');
-  if (whole.format === 'onnx' && !isOwn && options.model === undefined) return graphOf(source, whole);
+  const { model: given } = options;
+  const isGraph = given === undefined || (typeof given === 'object' && given.structure !== undefined);
+  if (whole.format === 'onnx' && !isOwn && isGraph) return graphOf(source, whole, given);
   try {
     if (isOwn) return await ownWeights(whole, options);
     const model = givenModel(whole, options);
@@ -128,12 +130,15 @@ export async function openWeights(source: string | Blob, options: OpenOptions = 
   }
 }
 
-/** The network that an ONNX file describes. */
-async function graphOf(source: string | Blob, whole: FormattedTensorFile): Promise<WeightsFile> {
+/** The network that an ONNX file describes; `given` is the same one, as it was imported before. */
+async function graphOf(source: string | Blob, whole: FormattedTensorFile, given?: Model): Promise<WeightsFile> {
   await whole.close();
+  const options = given ? { inputShape: given.inputShape } : { preprocessing: pixelsOf(whole) };
   const { importOnnx } = await import('./onnxImport/import.js');
-  const { model, weights } = await importOnnx(source, { preprocessing: pixelsOf(whole) });
-  return { model, file: weights };
+  const { model, weights } = await importOnnx(source, options);
+  if (!given || given.structure === model.structure) return { model: given ?? model, file: weights };
+  await weights.close();
+  throw new ArgumentError(`${whole.label} holds another network than ${given.name} as it was imported`);
 }
 
 /** Names that tell where weights were trained, and the preset that reads its pixels as they did. */

@@ -1,12 +1,13 @@
 /** Tensors whose axes lie in another order in the file: it is read from its beginning to its end, and scattered to where it belongs. */
 import type { ReadFloats } from './tensorFile.js';
 
-/** Elements that are read at one time, while as many that were read before are scattered. */
-const sliceLength = 2 ** 21;
-/** Elements that are kept for readers who want small parts of a tensor: each block of them takes a pass over the file. */
-const blockLength = 2 ** 22;
-/** Rows and columns that are moved at one time: few enough cache lines on both sides. */
-const tile = 32;
+/** Elements that are read at one time, while as many that were read before are scattered: 16 MiB. */
+const sliceLength = 2 ** 22;
+/** For readers who want small parts of a tensor: elements that are kept, each block of them by a pass over the tensor in small slices. */
+const blockLength = 2 ** 23;
+const smallSliceLength = 2 ** 20;
+/** Rows and columns that are moved at one time: few enough cache lines, far apart as they are. */
+const tile = 16;
 
 interface Axis {
   readonly extent: number;
@@ -66,52 +67,61 @@ export function permuted(read: ReadFloats, order: Permutation): ReadFloats {
   if (isIdentity(order)) return read;
   const { count } = order;
   let block: { readonly start: number; readonly values: Float32Array } | undefined;
+  let slices: Slices | undefined;
   const blockAt = async (at: number) => {
     if (block && at >= block.start && at < block.start + block.values.length) return block;
     const start = at - (at % blockLength);
-    const values = new Float32Array(Math.min(blockLength, count - start));
-    await scatterAll(read, order, values, start);
+    const length = Math.min(blockLength, count - start);
+    const values = block?.values.length === length ? block.values : new Float32Array(length);
+    block = undefined;
+    slices ??= makeSlices(smallSliceLength, count);
+    await scatterAll(read, order, values, start, slices);
     block = { start, values };
     return block;
   };
-  return async (into, offset) => {
-    if (into.length >= Math.min(blockLength, count)) return scatterAll(read, order, into, offset);
+  const readPart: ReadFloats = async (into, offset) => {
     for (let done = 0; done < into.length; ) {
       const at = offset + done;
       const { start, values } = await blockAt(at);
       const part = values.subarray(at - start, offset + into.length - start);
       bits(into).set(bits(part), done);
       done += part.length;
-      if (at + part.length === start + values.length) block = undefined;
+      if (at + part.length === count) block = slices = undefined;
     }
+  };
+  /** The last of the parts under way: they share a block. */
+  let tail: Promise<void> = Promise.resolve();
+  return (into, offset) => {
+    if (into.length === count) return scatterAll(read, order, into, offset, makeSlices(sliceLength, count));
+    const part = tail.then(() => readPart(into, offset));
+    tail = part.catch(() => undefined);
+    return part;
   };
 }
 
-/** The same for an array; a fresh one. */
-export function permute(values: Float32Array, { axes, base, count }: Permutation): Float32Array {
-  const into = new Float32Array(count);
-  scatter(bits(values), 0, axes, base, { values: bits(into), start: 0, whole: true });
-  return into;
+type Slices = readonly [Float32Array, Float32Array];
+
+function makeSlices(length: number, count: number): Slices {
+  return [new Float32Array(Math.min(length, count)), new Float32Array(count > length ? length : 0)];
 }
 
 /** Fills `into` with those elements whose place is there, from place `start` on. */
 async function scatterAll(
   read: ReadFloats,
-  { axes, base, count }: Permutation,
+  order: Permutation,
   into: Float32Array,
   start: number,
+  [first, second]: Slices,
 ): Promise<void> {
+  const { count } = order;
   const target = { values: bits(into), start, whole: into.length === count };
-  const length = Math.min(sliceLength, count);
-  let slices = [new Float32Array(length), new Float32Array(count > length ? length : 0)];
-  const slice = (at: number) => slices[0].subarray(0, count - at);
+  const { length } = first;
+  const slice = (at: number) => ((at / length) % 2 === 0 ? first : second).subarray(0, count - at);
   let reading = read(slice(0), 0);
   for (let at = 0; at < count; at += length) {
     await reading;
-    const ready = slice(at);
-    slices = [slices[1], slices[0]];
     if (at + length < count) reading = read(slice(at + length), at + length);
-    scatter(bits(ready), at, axes, base, target);
+    scatter(bits(slice(at)), at, order, target);
   }
 }
 
@@ -123,48 +133,78 @@ interface Target {
   readonly whole: boolean;
 }
 
-/** Moves the elements of the source from element `from` on. Bits are moved, so that NaNs keep theirs. */
-function scatter(source: Uint32Array, from: number, axes: readonly Axis[], base: number, target: Target): void {
-  const [columns, rows = { extent: 1, stride: 0 }, ...outer] = [...axes].reverse();
-  for (let done = 0; done < source.length; ) {
-    const at = from + done;
-    const column = at % columns.extent;
-    const row = Math.floor(at / columns.extent);
-    const left = source.length - done;
-    const width = Math.min(columns.extent - column, left);
-    const inner = row % rows.extent;
-    // Whole rows go together, the rest of one that is cut goes alone.
-    const height = width < columns.extent ? 1 : Math.min(rows.extent - inner, Math.floor(left / width));
-    let place = base + column * columns.stride + inner * rows.stride;
-    let index = Math.floor(row / rows.extent);
-    for (const { extent, stride } of outer) {
-      place += (index % extent) * stride;
-      index = Math.floor(index / extent);
-    }
-    moveRows(source, done, { width, height, place }, columns.stride, rows.stride, target);
-    done += width * height;
-  }
+/** The columns with places at the target: not all of them where a column's places lie together. */
+function columnsFor({ axes, base, count }: Permutation, { values, start }: Target): readonly [number, number] {
+  const { extent, stride } = axes[axes.length - 1];
+  if (base !== 0 || stride * extent !== count) return [0, extent];
+  return [Math.floor(start / stride), Math.ceil((start + values.length) / stride)];
 }
 
-function moveRows(
+/**
+ * Moves the elements of the source from element `from` on. Bits are moved, so that NaNs keep theirs. A few columns of all rows go
+ * together: what they have in common at the destination stays in the cache meanwhile.
+ */
+function scatter(source: Uint32Array, from: number, order: Permutation, target: Target): void {
+  const { axes, base } = order;
+  const [columns, rows = { extent: 1, stride: 0 }, ...outer] = [...axes].reverse();
+  const width = columns.extent;
+  /** Moves `count` elements from the place `column` on of each of `height` rows. */
+  const move = (row: number, height: number, column: number, count: number, at: number) => {
+    for (let top = 0; top < height; ) {
+      const inner = (row + top) % rows.extent;
+      let place = base + column * columns.stride + inner * rows.stride;
+      let index = Math.floor((row + top) / rows.extent);
+      for (const { extent, stride } of outer) {
+        place += (index % extent) * stride;
+        index = Math.floor(index / extent);
+      }
+      const some = Math.min(tile, rows.extent - inner, height - top);
+      moveTile(
+        source,
+        { at: at + top * width, width, columns: count, rows: some },
+        place,
+        columns.stride,
+        rows.stride,
+        target,
+      );
+      top += some;
+    }
+  };
+  const [least, most] = columnsFor(order, target);
+  const across = (row: number, height: number, first: number, end: number, at: number) => {
+    const last = Math.min(end, most);
+    for (let left = Math.max(first, least); left < last; left += tile) {
+      move(row, height, left, Math.min(tile, last - left), at + left - first);
+    }
+  };
+  // What is left of a row, whole rows, and the beginning of another one.
+  const column = from % width;
+  const head = Math.min(source.length, (width - column) % width);
+  const whole = Math.floor((source.length - head) / width);
+  const first = Math.ceil(from / width);
+  across(first - 1, 1, column, column + head, 0);
+  across(first, whole, 0, width, head);
+  const tail = head + whole * width;
+  across(first + whole, 1, 0, source.length - tail, tail);
+}
+
+function moveTile(
   source: Uint32Array,
-  from: number,
-  { width, height, place }: { readonly width: number; readonly height: number; readonly place: number },
+  { at, width, columns, rows }: { at: number; width: number; columns: number; rows: number },
+  place: number,
   columnStride: number,
   rowStride: number,
   { values, start, whole }: Target,
 ): void {
-  for (let left = 0; left < width; left += tile) {
-    const right = Math.min(width, left + tile);
-    for (let top = 0; top < height; top += tile) {
-      const bottom = Math.min(height, top + tile);
-      for (let column = left; column < right; column++) {
-        let to = place - start + column * columnStride + top * rowStride;
-        let at = from + top * width + column;
-        for (let row = top; row < bottom; row++, to += rowStride, at += width) {
-          if (whole || (to >= 0 && to < values.length)) values[to] = source[at];
-        }
-      }
+  for (let column = 0; column < columns; column++) {
+    let to = place - start + column * columnStride;
+    const end = at + column + rows * width;
+    if (whole) {
+      for (let from = at + column; from < end; from += width, to += rowStride) values[to] = source[from];
+      continue;
+    }
+    for (let from = at + column; from < end; from += width, to += rowStride) {
+      if (to >= 0 && to < values.length) values[to] = source[from];
     }
   }
 }

@@ -35,7 +35,8 @@ export interface ImportedOnnx {
  *     await weights.close();
  *
  * Its parameters are the file's initializers under their names, but that a slash in one becomes a dot; the weight of a fully connected
- * layer is outputs × inputs, whichever way it lies in the file.
+ * layer is outputs × inputs, whichever way it lies in the file. Where the file states a batch size B, in its input and in the shape that it
+ * flattens to ([B, 9216]), a graph for N images has N. Dropout drops while training, and only then.
  *
  * @param file a path; in a page a Blob
  * @throws FileError for a file that is missing or broken, or naming the node, its op, and the attribute that Tandem has no counterpart for;
