@@ -62,6 +62,23 @@ t.test('floats come back bit for bit', async (t) => {
   t.same(new Uint32Array((await file.read('bits')).buffer), bits);
 });
 
+t.test('all halves', async (t) => {
+  const all = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i);
+  const header = "{'descr': '<f2', 'fortran_order': False, 'shape': (65536,)}";
+  const bytes = new Uint8Array(Buffer.concat([withHeader(header), new Uint8Array(all.buffer)]));
+  const values = await (await readNpy(memorySource(bytes, 'all'))).read('all');
+  // IEEE 754: a sign, five bits of exponent with bias 15, ten bits of fraction.
+  const expected = (half: number) => {
+    const [sign, exponent, fraction] = [half & 0x8000 ? -1 : 1, (half >> 10) & 31, (half & 1023) / 1024];
+    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+    return exponent ? sign * (1 + fraction) * 2 ** (exponent - 15) : sign * fraction * 2 ** -14;
+  };
+  t.same(
+    [...all].filter((half) => !Object.is(values[half], expected(half))),
+    [],
+  );
+});
+
 /** A file with this header, as text, and these bytes behind it. */
 function withHeader(header: string, data = 0): Uint8Array {
   const text = `\x93NUMPY\x01\x00${String.fromCharCode(header.length & 255, header.length >> 8)}${header}`;

@@ -1,6 +1,6 @@
 /** Floats that do not lie row-major in their file: transposed, sliced, or in Fortran's order. */
 import type { ByteSource } from './byteSource.js';
-import { rowMajorStrides } from './shapes.js';
+import { permutation, permuted } from './permute.js';
 import { type FloatType, floatReader, type ReadFloats } from './tensorFile.js';
 
 /** Elements that are read at one time. */
@@ -18,75 +18,96 @@ export interface Strided {
 
 interface Axis {
   readonly extent: number;
-  /** Elements of the file from one index to the next. */
   readonly stride: number;
-  /** The same in the row-major result. */
-  readonly step: number;
+  /** A letter that stands for it. */
+  readonly letter: string;
 }
 
-/** The axes that matter, from the one with the largest stride to the one with the smallest. */
-function axesOf({ shape, strides }: Pick<Strided, 'shape' | 'strides'>): readonly Axis[] {
-  const steps = rowMajorStrides(shape);
+type Layout = Pick<Strided, 'shape' | 'strides'>;
+
+/** The axes that matter, in the order of the tensor. */
+function axesOf({ shape, strides }: Layout): readonly Axis[] {
   return shape
-    .map((extent, i) => ({ extent, stride: strides[i], step: steps[i] }))
-    .filter(({ extent }) => extent !== 1)
-    .sort((a, b) => b.stride - a.stride);
+    .map((extent, i) => ({ extent, stride: strides[i], letter: String.fromCharCode(i + 1) }))
+    .filter(({ extent }) => extent !== 1);
+}
+
+/** The same in the order of the file: from the largest stride to the smallest. */
+function inFileOrder(axes: readonly Axis[]): readonly Axis[] {
+  return [...axes].sort((a, b) => b.stride - a.stride);
 }
 
 /** Elements of the file that a tensor spans, holes included. */
-export function span({ shape, strides }: Pick<Strided, 'shape' | 'strides'>): number {
+export function span({ shape, strides }: Layout): number {
   return shape.includes(0) ? 0 : shape.reduce((last, extent, i) => last + (extent - 1) * strides[i], 1);
 }
 
 /** Whether some elements lie, or may lie, at the same place, as those of an expanded tensor do. */
-export function overlaps(tensor: Pick<Strided, 'shape' | 'strides'>): boolean {
+export function overlaps(tensor: Layout): boolean {
+  if (tensor.shape.includes(0)) return false;
   let last = 0;
-  for (const { extent, stride } of axesOf(tensor).toReversed()) {
-    if (extent === 0) return false;
+  for (const { extent, stride } of inFileOrder(axesOf(tensor)).toReversed()) {
     if (stride <= last) return true;
     last += (extent - 1) * stride;
   }
   return false;
 }
 
-/** Reads a tensor in the order of its file, once from the beginning to the end, and puts each element in its place. */
+/** Reads a tensor in the order of its file and puts each element in its place. */
 export function stridedReader(source: ByteSource, tensor: Strided): ReadFloats {
   const axes = axesOf(tensor);
-  const inOrder = floatReader(source, tensor.begin, tensor.dtype, tensor.bigEndian);
-  if (axes.every(({ stride, step }) => stride === step)) return inOrder;
-  const end = span(tensor);
-  const { extent, stride, step } = axes[axes.length - 1];
-  const outer = axes.slice(0, -1);
+  const ordered = inFileOrder(axes);
+  const raw = floatReader(source, tensor.begin, tensor.dtype, tensor.bigEndian);
+  const read = withoutHoles(raw, merged(ordered), span(tensor));
+  const letters = (list: readonly Axis[]) => list.map(({ letter }) => letter).join('');
+  const extents = new Map(axes.map(({ letter, extent }) => [letter, extent]));
+  return permuted(read, permutation(extents, letters(ordered), letters(axes)));
+}
+
+/** Axes of which the outer goes on where the inner ends are one. */
+function merged(ordered: readonly Axis[]): readonly Axis[] {
+  const axes: Axis[] = [];
+  for (const axis of ordered) {
+    const last = axes.at(-1);
+    if (last && last.stride === axis.stride * axis.extent) {
+      axes[axes.length - 1] = { ...axis, extent: last.extent * axis.extent };
+    } else axes.push(axis);
+  }
+  return axes;
+}
+
+/** The elements that axes in the order of the file lead to, one after another, of the `end` ones that are there. */
+function withoutHoles(read: ReadFloats, axes: readonly Axis[], end: number): ReadFloats {
+  const inner = axes.at(-1);
+  if (!inner || (axes.length === 1 && inner.stride === 1)) return read;
+  const outer = axes.slice(0, -1).reverse();
   return async (into, offset) => {
-    if (into.length === 0) return;
+    const values = bits(into);
     const window = new Float32Array(Math.min(windowElements, end));
-    let first = 0;
-    let known = 0;
-    const index = outer.map(() => 0);
-    let place = 0; // of the run along the last axis, in the file
-    let target = -offset; // the same in `into`
-    for (;;) {
-      for (let i = 0; i < extent; i++) {
-        const at = target + i * step;
-        if (at < 0 || at >= into.length) continue;
-        const from = place + i * stride;
-        if (from >= first + known) {
-          first = from;
-          known = Math.min(window.length, end - first);
-          await inOrder(window.subarray(0, known), first);
-        }
-        into[at] = window[from - first];
+    const known = { begin: 0, bits: bits(window).subarray(0, 0) };
+    for (let done = 0; done < values.length; ) {
+      const index = (offset + done) % inner.extent;
+      let place = index * inner.stride;
+      let rest = Math.floor((offset + done) / inner.extent);
+      for (const { extent, stride } of outer) {
+        place += (rest % extent) * stride;
+        rest = Math.floor(rest / extent);
       }
-      let axis = outer.length - 1;
-      for (; axis >= 0; axis--) {
-        place += outer[axis].stride;
-        target += outer[axis].step;
-        if (++index[axis] < outer[axis].extent) break;
-        place -= outer[axis].stride * outer[axis].extent;
-        target -= outer[axis].step * outer[axis].extent;
-        index[axis] = 0;
+      if (place >= known.begin + known.bits.length) {
+        const part = window.subarray(0, end - place);
+        await read(part, place);
+        known.begin = place;
+        known.bits = bits(part);
       }
-      if (axis < 0) return;
+      const from = place - known.begin;
+      const there = Math.ceil((known.bits.length - from) / inner.stride);
+      const run = Math.min(inner.extent - index, values.length - done, there);
+      for (let i = 0; i < run; i++) values[done + i] = known.bits[from + i * inner.stride];
+      done += run;
     }
   };
+}
+
+function bits(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }

@@ -5,6 +5,7 @@
 import type { Entry, Reader } from '@zip.js/zip.js';
 import { FileError } from '../errors.js';
 import { type ByteSource, readBytes } from './byteSource.js';
+import { gunzip } from './gunzip.js';
 import { rangeSource, sequentialSource } from './sourceParts.js';
 
 export interface ZipEntry {
@@ -24,7 +25,7 @@ const deflated = 8;
 /** DEFLATE makes at most 258 bytes of 2 bits, and a header takes some more. */
 const largestExpansion = 1032;
 /** Bytes that are inflated at one time. */
-const inflatedBytes = 2 ** 18;
+const packedBytes = 2 ** 18;
 
 /**
  * The files of an archive, in its order; nothing of their content is read.
@@ -105,39 +106,23 @@ async function place(source: ByteSource, entry: Entry): Promise<Placed> {
   return { name, header, end, source: sequentialSource(label, size, () => inflated(packed, crc32, size)) };
 }
 
-/**
- * What DEFLATE made small. The stream gets the head and tail of gzip (RFC 1952), so that the platform checks the CRC-32 too; all
- * of them know gzip, and not all the bare stream.
- */
+/** What DEFLATE made small. As gzip, with a head and a tail of our own, since then the checksum is looked at too. */
 async function* inflated(packed: ByteSource, crc: number, size: number): AsyncGenerator<Uint8Array> {
+  try {
+    yield* gunzip(asGzip(packed, crc, size));
+  } catch (error) {
+    if (error instanceof FileError || !(error instanceof Error)) throw error;
+    throw new FileError(`${packed.label} is not what was deflated: ${error.message}`, { cause: error });
+  }
+}
+
+async function* asGzip(packed: ByteSource, crc: number, size: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  yield Uint8Array.of(0x1f, 0x8b, deflated, 0, 0, 0, 0, 0, 0, 255);
+  for (let at = 0; at < packed.size; at += packedBytes) {
+    yield await readBytes(packed, at, Math.min(packedBytes, packed.size - at));
+  }
   const tail = new DataView(new ArrayBuffer(8));
   tail.setUint32(0, crc, true);
   tail.setUint32(4, size % 2 ** 32, true);
-  let at = 0;
-  const gzip = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start: (controller) => controller.enqueue(Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255)),
-    async pull(controller) {
-      const length = Math.min(inflatedBytes, packed.size - at);
-      if (length > 0) controller.enqueue(await readBytes(packed, at, length));
-      at += length;
-      if (at < packed.size) return;
-      controller.enqueue(new Uint8Array(tail.buffer));
-      controller.close();
-    },
-  });
-  const reader = gzip.pipeThrough(new DecompressionStream('gzip')).getReader();
-  try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } catch (error) {
-    if (error instanceof FileError) throw error;
-    throw new FileError(`${packed.label} is not what was deflated: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
-  } finally {
-    await reader.cancel().catch(() => undefined);
-  }
+  yield new Uint8Array(tail.buffer);
 }
