@@ -100,12 +100,18 @@ export function floatReader(source: ByteSource, begin: number, dtype: FloatType,
   if (dtype === 'F32' && !bigEndian) return (into, offset) => source.read(begin + 4 * offset, bytesOfFloats(into));
   const size = floatBytes[dtype];
   return async (into, offset) => {
-    const bytes = new Uint8Array(size * Math.min(into.length, converted));
+    if (into.length === 0) return;
+    const buffer = () => new Uint8Array(size * Math.min(into.length, converted));
+    const slice = (bytes: Uint8Array, at: number) => bytes.subarray(0, size * Math.min(into.length - at, converted));
+    const read = (bytes: Uint8Array, at: number) => source.read(begin + size * (offset + at), slice(bytes, at));
+    let [ready, next] = [buffer(), buffer()];
+    let reading = read(ready, 0);
     for (let at = 0; at < into.length; at += converted) {
-      const part = into.subarray(at, at + converted);
-      const raw = bytes.subarray(0, size * part.length);
-      await source.read(begin + size * (offset + at), raw);
-      convertFloats(raw, dtype, part, bigEndian);
+      await reading;
+      // What follows is read while this is converted.
+      if (at + converted < into.length) reading = read(next, at + converted);
+      convertFloats(slice(ready, at), dtype, into.subarray(at, at + converted), bigEndian);
+      [ready, next] = [next, ready];
     }
   };
 }
