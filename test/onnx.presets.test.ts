@@ -1,6 +1,6 @@
 /** Every preset, narrowed, and a network that has learned something: onnxruntime gives the logits and the answers that we give. */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
@@ -11,9 +11,10 @@ import { compareLogits, type LogitDifference, randomWeights } from '../bench/exc
 import { inferenceGraph } from '../src/engine/graphs.js';
 import { loadNetwork, openWeights } from '../src/formats/network.js';
 import { writeOnnx } from '../src/formats/onnx.js';
-import { openEngine } from '../src/index.js';
+import { openEngine, openOnnxProgram } from '../src/index.js';
 import type { FamilyOptions } from '../src/models/family.js';
 import { weightsMetadata } from '../src/models/metadata.js';
+import type { Model } from '../src/models/model.js';
 import { preset, presets } from '../src/models/presets.js';
 import { elements } from '../src/ops/define.js';
 import { Trainer } from '../src/train/trainer.js';
@@ -38,6 +39,13 @@ const networks: [string, FamilyOptions][] = [
   ['cifar10-13pct', { activation: 'tanh', lrn: true }],
   ['cifar10-18pct', { activation: 'sigmoid', poolKernel: 2 }],
 ];
+
+/** The random weights of a model by name. */
+async function arraysOf(model: Model): Promise<ReadonlyMap<string, Float32Array>> {
+  const weights = randomWeights(model, 3);
+  const variables = inferenceGraph(model, 1).values.filter(({ kind }) => kind === 'variable');
+  return new Map(await Promise.all(variables.map(async ({ name }) => [name, await weights(name)] as const)));
+}
 
 for (const [name, options] of networks) {
   t.test(`${name} ${JSON.stringify(options)}`, async (t) => {
@@ -65,6 +73,40 @@ t.test('weights come back from ONNX, every bit of them, with the model that they
       t.ok(Buffer.from(found.buffer).equals(Buffer.from(written.buffer)), `${name}: ${variable.name}`);
     }
     await back.file.close();
+  }
+});
+
+t.test('a file of ours runs as the graph that it was written of, and one that was changed does not', async (t) => {
+  const path = (await emptyFolder(t))('network.onnx');
+  for (const name of ['alexnet', 'alexnet-2012', 'cifar10-13pct']) {
+    const model = preset(name, narrowed(name));
+    const graph = inferenceGraph(model, 2);
+    const options = { anyBatch: true, metadata: weightsMetadata(model) };
+    await writeOnnx(path, inferenceGraph(model, 1), randomWeights(model, 3), options);
+    const onnx = await openOnnxProgram(path);
+    t.same([...onnx.inputs], [['images', `[N, ${model.inputShape.join(', ')}]`]]);
+    const shape = [2, ...model.inputShape];
+    t.throws(() => onnx.graph(new Map([['images', [2, 3, 1, 1]]])), {
+      name: 'ArgumentError',
+      message: /must be \[N, 3/,
+    });
+    const { graph: own, weights } = onnx.graph(new Map([['images', shape]]));
+    t.same(own.nodes.length, graph.nodes.length, 'no composition is left');
+    const program = await engine.compile(own, { weights });
+    const images = uniform(elements(shape), 7, 128);
+    const { outputs } = await program.run({ images });
+    const network = await engine.network(model, { weights: await arraysOf(model) });
+    t.same(outputs.logits, (await network.forward(images)).logits, name);
+    await Promise.all([program.close(), network.close(), onnx.close()]);
+
+    const bytes = await readFile(path);
+    const at = bytes.indexOf('kernel_shape');
+    bytes.write('kernel_shapo', at);
+    await writeFile(path, bytes);
+    const changed = await openOnnxProgram(path);
+    const message = /network\.onnx.*(Mul|Pow|Pad|kernel_shapo)/;
+    t.throws(() => changed.graph(new Map([['images', shape]])), { name: 'FileError', message }, 'as its nodes say');
+    await changed.close();
   }
 });
 

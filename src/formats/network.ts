@@ -17,7 +17,7 @@ import { fitWeights, othersThatFit, presetsThatFit, withClassesOf } from './fitW
 import { readInput, savedInput } from './imageInput.js';
 import type { FormattedTensorFile } from './openTensors.js';
 import { type TensorSource, writeSafetensors } from './safetensors.js';
-import type { TensorFile } from './tensorFile.js';
+import { parametersIn, type TensorFile } from './tensorFile.js';
 
 /** A file of weights that has been understood, and whose tensors fit the model. */
 export interface WeightsFile {
@@ -166,7 +166,7 @@ async function ownWeights(whole: FormattedTensorFile, { model: expected }: OpenO
   const parameters = new Map(
     lossGraph(model, 1).values.flatMap((value) => (value.kind === 'variable' ? [[value.name, value.shape]] : [])),
   );
-  const file = { ...whole, tensors: new Map([...whole.tensors].filter(([tensor]) => !tensor.includes('/'))) };
+  const file = parametersIn(whole);
   checkTensors(file, parameters);
   for (const parameter of parameters.keys()) {
     if (file.tensors.has(parameter)) continue;

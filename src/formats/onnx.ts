@@ -5,7 +5,8 @@
 import { writeAtomically } from '../atomicFile.js';
 import { GraphError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
-import { Translation, type WeightReader } from './onnxExport/translation.js';
+import { type ByteSource, readBytes } from './byteSource.js';
+import { type Initializer, Translation, type WeightReader } from './onnxExport/translation.js';
 import { onnxSchema } from './onnxSchema.js';
 
 export type { WeightReader };
@@ -56,10 +57,45 @@ export async function writeOnnx(
 }
 
 /**
- * The bytes of the model, piece by piece. Lengths stand before what they measure, and those of the weights are known from
+ * Whether a file is what `writeOnnx` makes of a graph, byte by byte, whatever its weights are.
+ *
+ * @throws as `graphToOnnx`; FileError when the file cannot be read
+ */
+export async function isExportOf(source: ByteSource, graph: Graph, options: OnnxOptions = {}): Promise<boolean> {
+  const none: WeightReader = () => new Float32Array(0);
+  let at = 0;
+  for await (const piece of onnxPieces(graph, none, options)) {
+    const content = 'kind' in piece ? (piece.kind === 'weight' ? undefined : bytesIn(await piece.read())) : piece;
+    const length = 'kind' in piece ? piece.bytes : piece.length;
+    if (at + length > source.size) return false;
+    if (content) {
+      const found = await readBytes(source, at, length);
+      if (!content.every((byte, i) => byte === found[i])) return false;
+    }
+    at += length;
+  }
+  return at === source.size;
+}
+
+async function* onnxChunks(graph: Graph, weights: WeightReader, options: OnnxOptions): AsyncGenerator<Uint8Array> {
+  for await (const piece of onnxPieces(graph, weights, options)) {
+    yield 'kind' in piece ? bytesIn(await piece.read()) : piece;
+  }
+}
+
+function bytesIn({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/**
+ * The model piece by piece: bytes, and initializers whose content comes in their place. Lengths stand before what they measure, and those of the weights are known from
  * their shapes, so the graph's message can be written around weights that are read one by one.
  */
-async function* onnxChunks(graph: Graph, weights: WeightReader, options: OnnxOptions): AsyncGenerator<Uint8Array> {
+async function* onnxPieces(
+  graph: Graph,
+  weights: WeightReader,
+  options: OnnxOptions,
+): AsyncGenerator<Uint8Array | Initializer> {
   const translation = new Translation(graph, options.anyBatch ?? false, weights);
   const { node, input, output, initializers } = translation;
   const schema = await onnxSchema();
@@ -72,15 +108,16 @@ async function* onnxChunks(graph: Graph, weights: WeightReader, options: OnnxOpt
       .uint32(length)
       .finish();
 
-  const tensors = initializers.map(({ name, dims, dataType, bytes, read }) => {
+  const tensors = initializers.map((content) => {
+    const { name, dims, dataType, bytes } = content;
     const fields = encode('TensorProto', { name, dims, dataType });
     const data = prefix('TensorProto', 'rawData', bytes);
     const head = prefix('GraphProto', 'initializer', fields.length + data.length + bytes);
-    return { head, fields, data, bytes, read };
+    return { head, fields, data, content };
   });
   const rest = encode('GraphProto', { name: graph.name, node, input, output });
   const length = tensors.reduce(
-    (sum, t) => sum + t.head.length + t.fields.length + t.data.length + t.bytes,
+    (sum, t) => sum + t.head.length + t.fields.length + t.data.length + t.content.bytes,
     rest.length,
   );
   if (length > longestMessage)
@@ -98,7 +135,6 @@ async function* onnxChunks(graph: Graph, weights: WeightReader, options: OnnxOpt
     yield tensor.head;
     yield tensor.fields;
     yield tensor.data;
-    const { buffer, byteOffset, byteLength } = await tensor.read();
-    yield new Uint8Array(buffer, byteOffset, byteLength);
+    yield tensor.content;
   }
 }

@@ -86,6 +86,14 @@ export function tensorFile(
   };
 }
 
+/**
+ * A file of ours without what is no parameter: names with a slash are those of optimizers' states ('conv1.weight/momentum'), of the mean
+ * image, of constants in ONNX.
+ */
+export function parametersIn(file: TensorFile): TensorFile {
+  return { ...file, tensors: new Map([...file.tensors].filter(([name]) => !name.includes('/'))) };
+}
+
 export function isFloatType(dtype: string): dtype is FloatType {
   return (floatTypes as readonly string[]).includes(dtype);
 }

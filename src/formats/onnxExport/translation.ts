@@ -17,7 +17,9 @@ interface OnnxNode {
   readonly attribute: readonly object[];
 }
 
-interface Initializer {
+export interface Initializer {
+  /** A constant belongs to the graph, a weight is a variable's content. */
+  readonly kind: 'weight' | 'constant';
   readonly name: string;
   readonly dims: readonly number[];
   readonly dataType: number;
@@ -122,7 +124,14 @@ export class Translation {
       );
     };
     const dataType = onnxDataType.f32;
-    this.initializers.push({ name: this.nameOf(value.id), dims: shape, dataType, bytes: bytesOf(value), read });
+    this.initializers.push({
+      kind: 'weight',
+      name: this.nameOf(value.id),
+      dims: shape,
+      dataType,
+      bytes: bytesOf(value),
+      read,
+    });
   }
 
   private addConstant(
@@ -132,7 +141,8 @@ export class Translation {
     content: Float32Array | BigInt64Array,
   ): string {
     const read = async () => content;
-    this.initializers.push({ name, dims, dataType: onnxDataType[type], bytes: content.byteLength, read });
+    const dataType = onnxDataType[type];
+    this.initializers.push({ kind: 'constant', name, dims, dataType, bytes: content.byteLength, read });
     return name;
   }
 

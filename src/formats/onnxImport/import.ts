@@ -1,11 +1,16 @@
 /** ONNX models made of our ops become networks of ours: they run, they train, and their heads can be replaced. */
+import { inferenceGraph } from '../../engine/graphs.js';
 import { ArgumentError, FileError, GraphError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
 import { headParameters, replaceHead } from '../../models/head.js';
+import { modelFromMetadata } from '../../models/metadata.js';
 import type { Model, Preprocessing } from '../../models/model.js';
 import { preset } from '../../models/presets.js';
+import { formatShape, sameShape } from '../../ops/define.js';
+import { openSource } from '../byteSource.js';
+import { isExportOf } from '../onnx.js';
 import { type OnnxModel, openOnnx } from '../onnxModel.js';
-import type { TensorFile } from '../tensorFile.js';
+import { parametersIn, type TensorFile } from '../tensorFile.js';
 import { describeShape, graphOf, imageShape, modelOf } from './definition.js';
 import { type Structure, structureOf } from './structure.js';
 import { importedWeights } from './weights.js';
@@ -84,12 +89,15 @@ export interface OnnxFacts {
 }
 
 /**
- * Opens an ONNX file to run it as it is: several inputs and outputs, no logits needed.
+ * Opens an ONNX file to run it as it is: several inputs and outputs, no logits needed. What Tandem has written of a preset is the
+ * preset's graph again, ops that ONNX has not and that were written as several of its own too.
  *
  * @throws FileError as `importOnnx`
  */
 export async function openOnnxProgram(file: string | Blob): Promise<OnnxProgram> {
   return opened(await openOnnx(file), async (onnx) => {
+    const own = await exportedModel(file, onnx.metadata);
+    if (own) return programOf(own, onnx);
     const { structure, tensors } = await structureOf(onnx);
     return {
       inputs: new Map(structure.inputs.map(({ name, shape }) => [name, describeShape(shape)])),
@@ -102,6 +110,36 @@ export async function openOnnxProgram(file: string | Blob): Promise<OnnxProgram>
       close: () => onnx.close(),
     };
   });
+}
+
+/** The preset that a file is the export of, byte by byte but for its weights: metadata alone could be of another graph. */
+async function exportedModel(file: string | Blob, metadata: OnnxModel['metadata']): Promise<Model | undefined> {
+  if (!Object.hasOwn(metadata, 'preset') || Object.hasOwn(metadata, 'structure')) return undefined;
+  const source = await openSource(file);
+  try {
+    const model = await modelFromMetadata(metadata, source.label);
+    return (await isExportOf(source, inferenceGraph(model, 1), { anyBatch: true, metadata })) ? model : undefined;
+  } finally {
+    await source.close();
+  }
+}
+
+function programOf(model: Model, onnx: OnnxModel): OnnxProgram {
+  const expected = [null, ...model.inputShape];
+  return {
+    inputs: new Map([['images', describeShape(expected)]]),
+    outputs: [...inferenceGraph(model, 1).outputs.keys()],
+    graph: (shapes) => {
+      const [batch, ...image] = shapes.get('images') ?? [];
+      if (!(batch >= 1) || !sameShape(image, model.inputShape)) {
+        throw new ArgumentError(
+          `input 'images' must be ${describeShape(expected)}, got ${formatShape(shapes.get('images') ?? [])}`,
+        );
+      }
+      return { graph: inferenceGraph(model, batch), weights: parametersIn(onnx.file) };
+    },
+    close: () => onnx.close(),
+  };
 }
 
 /** Uses an open model; it stays open only if that succeeds. */
