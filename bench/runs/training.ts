@@ -99,18 +99,28 @@ export class History {
   }
 }
 
-/** Trains to the end, or to a time of `performance.now()`. */
+interface TrainExtras {
+  /** Steps in one unit of the x axis of curves. */
+  readonly perUnit?: number;
+  /** Ends the training at a time of `performance.now()`. */
+  readonly until?: number;
+  /** Is awaited between two steps. */
+  readonly onStep?: (step: number) => Promise<void>;
+}
+
+/** Trains to the end. */
 export async function train(
   run: Run,
   label: string,
   network: Network<Model>,
   options: Omit<TrainerOptions, 'signal' | 'steps' | 'reportEvery'> & { readonly steps: number },
-  { perUnit = 1, until = Number.POSITIVE_INFINITY } = {},
+  { perUnit = 1, until = Number.POSITIVE_INFINITY, onStep }: TrainExtras = {},
 ): Promise<History> {
   const history = new History(run, label, options.steps, perUnit);
   const trainer = new Trainer(network, { ...options, reportEvery: 1, signal: run.signal });
   for await (const event of trainer.fit()) {
     history.add(event);
+    if (event.kind === 'step') await onStep?.(event.step);
     if (performance.now() > until) break;
   }
   run.signal.throwIfAborted();
