@@ -18,6 +18,7 @@ t.test('help and version', async (t) => {
     'info',
     'convert',
     'export',
+    'run',
     'serve',
     'train',
     'evaluate',

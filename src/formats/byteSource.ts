@@ -27,6 +27,17 @@ export function openSource(file: string | Blob): Promise<ByteSource> {
   return typeof file === 'string' ? pathSource(file) : Promise.resolve(blobSource(file));
 }
 
+/** Opens a file for a reader whose result closes the source; where the reader fails it is closed here. */
+export async function openWith<T>(file: string | Blob, read: (source: ByteSource) => Promise<T>): Promise<T> {
+  const source = await openSource(file);
+  try {
+    return await read(source);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
 /** Bytes that are in memory; `label` stands for their name in errors. */
 export function memorySource(bytes: ArrayBuffer | Uint8Array, label = 'the buffer'): ByteSource {
   const all = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);

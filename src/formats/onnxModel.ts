@@ -1,6 +1,6 @@
 /** The structure of an ONNX file (onnx.proto of github.com/onnx/onnx): its graph, with tensors located but not read. */
 import { FileError } from '../errors.js';
-import { type ByteSource, openSource } from './byteSource.js';
+import { type ByteSource, openWith } from './byteSource.js';
 import { onnxAttributeType, onnxMessages } from './onnxSchema.js';
 import { type OnnxTensor, onnxTensor, onnxTypeName } from './onnxTensor.js';
 import { type Message, readMessage } from './protobufMessage.js';
@@ -66,14 +66,8 @@ const longestModel = 2 ** 31 - 1;
  * @param file a path; in a page a Blob, which cannot have tensors in files beside it
  * @throws FileError naming the file and the byte or the field that is wrong
  */
-export async function openOnnx(file: string | Blob): Promise<OnnxModel> {
-  const source = await openSource(file);
-  try {
-    return await readOnnx(source);
-  } catch (error) {
-    await source.close();
-    throw error;
-  }
+export function openOnnx(file: string | Blob): Promise<OnnxModel> {
+  return openWith(file, readOnnx);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Files of weights of any format. */
 import { FileError } from '../errors.js';
-import { type ByteSource, openSource, readBytes } from './byteSource.js';
+import { type ByteSource, openWith, readBytes } from './byteSource.js';
 import { readCaffemodel } from './caffe.js';
 import { isNpy, readNpy } from './npy.js';
 import { isNpz, npzFile } from './npz.js';
@@ -25,14 +25,8 @@ export interface FormattedTensorFile extends TensorFile {
  * @param file a path; in a page a Blob, such as a File that was chosen
  * @throws FileError naming the file and what is wrong with it, also for a format that is not known
  */
-export async function openTensors(file: string | Blob): Promise<FormattedTensorFile> {
-  const source = await openSource(file);
-  try {
-    return await readTensors(source);
-  } catch (error) {
-    await source.close();
-    throw error;
-  }
+export function openTensors(file: string | Blob): Promise<FormattedTensorFile> {
+  return openWith(file, readTensors);
 }
 
 /** The same for a source, which the file then closes; a source that cannot be read stays open. */

@@ -7,7 +7,7 @@
 import { writeAtomically } from '../atomicFile.js';
 import { ArgumentError, FileError } from '../errors.js';
 import { elements, formatShape } from '../ops/define.js';
-import { type ByteSource, memorySource, openSource, readBytes } from './byteSource.js';
+import { type ByteSource, memorySource, openWith, readBytes } from './byteSource.js';
 import {
   bytesOfFloats,
   floatReader,
@@ -110,14 +110,8 @@ export async function* safetensorsChunks(
  * @param file a path; in a page a Blob, such as a File that was chosen or `await response.blob()`
  * @throws FileError naming the file and the field that is wrong.
  */
-export async function openSafetensors(file: string | Blob): Promise<TensorFile> {
-  const source = await openSource(file);
-  try {
-    return await readSafetensors(source);
-  } catch (error) {
-    await source.close();
-    throw error;
-  }
+export function openSafetensors(file: string | Blob): Promise<TensorFile> {
+  return openWith(file, readSafetensors);
 }
 
 /** The same for a file that is in memory; `where` stands for its name in errors. */
