@@ -1,6 +1,6 @@
 /** `tandem summary --cost`: what a training step and a forward run take, in operations, bytes, memory and time at given peaks. */
 import { planGraph } from '../../backends/wasm/plan.js';
-import { inferenceGraph, stepGraph } from '../../engine/graphs.js';
+import { inferenceGraph, lossGraph, stepGraph } from '../../engine/graphs.js';
 import { addCosts, type LayerCost, layerCosts, type Phase, phases, rooflineTime } from '../../graph/costs.js';
 import type { Graph } from '../../graph/graph.js';
 import type { Model } from '../../models/model.js';
@@ -37,7 +37,7 @@ export function trainingGraph(model: Model, batch: number): Graph {
 export function stepCosts(model: Model, batch: number, threads: number, peak?: Peak): StepCosts {
   const step = trainingGraph(model, batch);
   const inference = inferenceGraph(model, batch);
-  const layers = layerCosts(step);
+  const layers = inOrder(layerCosts(step), model);
   const sum = (of: readonly Phase[]) => layers.flatMap((layer) => of.map((phase) => layer[phase])).reduce(addCosts);
   const [forward, backward, update] = phases.map((phase) => sum([phase]));
   return {
@@ -55,6 +55,12 @@ export function stepCosts(model: Model, batch: number, threads: number, peak?: P
       },
     }),
   };
+}
+
+/** In the order of the network: what is fused with another layer appears first in the backward pass. */
+function inOrder(layers: readonly LayerCost[], model: Model): readonly LayerCost[] {
+  const order = lossGraph(model, 1).nodes.map(({ layer }) => layer);
+  return [...layers].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
 }
 
 /** @param all at least one; the layers are those of the first */
