@@ -1,7 +1,7 @@
 /** The 18 % net for eight epochs: as it is, without normalisation, and with pooling windows that do not overlap. */
 import type { FamilyOptions } from '../../src/models/family.js';
 import { preset } from '../../src/models/presets.js';
-import type { Curve, Figure } from './record.js';
+import { type Curve, type Figure, rounded } from './record.js';
 import { type Run, script } from './script.js';
 import { dataFor, networkFor, stepsPerEpoch, testFigures, train } from './training.js';
 
@@ -30,6 +30,12 @@ async function work(run: Run) {
     figures.push((await testFigures(run, network, data.test, `the test images, ${label}`))[0]);
     curves.push(...history.curves('epochs', ['validation']));
     await network.close();
+  }
+  const [whole] = figures;
+  for (const [i, [label]] of variants.entries()) {
+    const { value } = figures[i];
+    if (i === 0 || value === null || whole.value === null) continue;
+    figures.push({ name: `difference, ${label}`, value: rounded(value - whole.value), unit: 'points' });
   }
   return { name: 'cifar10-18pct-ablation', goal: 'the differences with their spread, three seeds', figures, curves };
 }
