@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -16,16 +16,9 @@ export interface Packed {
   readonly files: readonly { readonly path: string; readonly size: number }[];
 }
 
-interface LockEntry {
-  readonly version: string;
-  readonly name?: string;
-  readonly resolved?: string;
-  readonly dev?: boolean;
-}
-
 interface Lock {
   readonly lockfileVersion: number;
-  readonly packages: Readonly<Record<string, LockEntry>>;
+  readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>;
 }
 
 /** Runs a command in a folder to its end, and returns what it prints. */
@@ -62,16 +55,10 @@ export async function install(tarball: string, folder: string): Promise<void> {
       ...{ version, bin, engines, dependencies: required, optionalDependencies },
       ...{ resolved: specifier, integrity },
     },
-    ...Object.fromEntries(needed.map(([path, entry]) => [path, { ...entry, resolved: addressOf(path, entry) }])),
+    ...Object.fromEntries(needed),
   };
   await mkdir(folder);
   await writeFile(join(folder, 'package.json'), JSON.stringify(app));
   await writeFile(join(folder, 'package-lock.json'), JSON.stringify({ ...lock, name: 'app', packages }));
   await runIn(folder, 'npm', 'ci', '--omit=dev', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund');
-}
-
-/** Where the registry has a package: with it, npm looks for the file in its cache before it asks for anything. */
-function addressOf(path: string, { name, version, resolved }: LockEntry): string {
-  const full = name ?? path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
-  return resolved ?? `https://registry.npmjs.org/${full}/-/${basename(full)}-${version}.tgz`;
 }
