@@ -126,7 +126,7 @@ async function runTrain(options: TrainCommandOptions): Promise<void> {
     });
     progress.stop();
     engine = await openEngine({ backend: options.backend, threads: options.threads });
-    const network = await openNetwork(engine, subject, options, signal);
+    const network = await openNetwork(engine, subject, options);
     const trainer = makeTrainer(network, subject, options, signal);
     if (!quiet) print(describe(network, subject, trainer, engine));
     // A checkpoint has what pre-training came to.

@@ -1,9 +1,9 @@
 /** What `tandem train` trains: model, recipe, data and network, from the options and, when resuming, from the checkpoint. */
 
 import type { DataSplits, Dataset } from '../../data/dataset.js';
-import { imageInput } from '../../data/imageInput.js';
+import { type ImageStatistics, imageInput } from '../../data/imageInput.js';
 import { type OpenDataOptions, openData } from '../../data/openData.js';
-import { channelMeans, meanImage, type NoiseScale, principalComponents } from '../../data/statistics.js';
+import { channelMeans, meanImage, principalComponents } from '../../data/statistics.js';
 import type { Engine } from '../../engine/engine.js';
 import type { ImageInput } from '../../engine/imageInput.js';
 import type { Network } from '../../engine/network.js';
@@ -68,7 +68,7 @@ export interface Subject {
   /** What is classified after each epoch: images kept apart, or those to test with. */
   readonly validation: Dataset | undefined;
   readonly resumed: Omit<Checkpoint, 'file'> | undefined;
-  /** How a network that was trained before reads stored images. */
+  /** How the network reads stored images; a checkpoint has its own. */
   readonly input: ImageInput | undefined;
 }
 
@@ -96,9 +96,12 @@ export async function openSubject(options: SubjectOptions, callbacks: DataCallba
   const { preprocessing, augmentation } = wanted;
   const { validation, skipBad } = options;
   const splits = await openData(data, { preprocessing, augmentation, seed, validation, skipBad, ...callbacks });
-  const model =
-    resumed?.model ?? withClasses(await withMean(wanted, splits.train, options, callbacks), splits.train, options);
-  const input = known && (known.input ?? imageInput(model, splits.train.shape));
+  const { train } = splits;
+  const { model: measured, statistics } = kept
+    ? { model: wanted, statistics: {} }
+    : await measure(wanted, train, options, callbacks);
+  const model = resumed?.model ?? withClasses(measured, train, options);
+  const input = resumed ? undefined : (known?.input ?? imageInput(model, train.shape, statistics));
   return { model, recipe, seed, splits, validation: splits.validation ?? splits.test, resumed, input };
 }
 
@@ -136,17 +139,32 @@ function newModel(options: SubjectOptions): Model {
   };
 }
 
-/** The model with the means that were asked for; the mean image itself is measured when the network is opened. */
-async function withMean(
+/** A new model with the means that were asked for, and what else of the training set its input needs. */
+async function measure(
   model: Model,
   train: Dataset,
-  { mean: kind }: SubjectOptions,
+  { mean: kind, augment }: SubjectOptions,
   { signal }: DataCallbacks,
-): Promise<Model> {
-  if (kind === undefined) return model;
-  const means = await channelMeans(train, signal);
-  const mean = model.preprocessing.channels === 'BGR' ? means.reverse() : means;
-  return { ...model, preprocessing: { ...model.preprocessing, mean, meanImage: kind === 'image' } };
+): Promise<{ readonly model: Model; readonly statistics: ImageStatistics }> {
+  const { preprocessing } = model;
+  const hasImage = kind === undefined ? preprocessing.meanImage : kind === 'image';
+  const image = hasImage ? await meanImage(train, signal) : undefined;
+  const statistics = {
+    ...(image ? { meanImage: image } : {}),
+    ...(augment?.noise ? { colourNoise: await principalComponents(train, augment.noise, signal) } : {}),
+  };
+  if (kind === undefined) return { model, statistics };
+  const means = image ? planeMeans(image, train.shape[0]) : await channelMeans(train, signal);
+  const mean = preprocessing.channels === 'BGR' ? means.reverse() : means;
+  return { model: { ...model, preprocessing: { ...preprocessing, mean, meanImage: image !== undefined } }, statistics };
+}
+
+function planeMeans(image: Float32Array, channels: number): number[] {
+  const plane = image.length / channels;
+  return Array.from({ length: channels }, (_, c) => {
+    const levels = image.subarray(c * plane, (c + 1) * plane);
+    return levels.reduce((sum, level) => sum + level, 0) / plane;
+  });
 }
 
 /** A model with a class for each of the data's. */
@@ -188,8 +206,7 @@ function recipeOf(options: SubjectOptions, model: Model, resumed: Recipe | undef
 export async function openNetwork(
   engine: Engine,
   { model, recipe, seed, splits, resumed, input }: Subject,
-  { weights, head, freeze, augment }: SubjectOptions,
-  signal: AbortSignal,
+  { weights, head, freeze }: SubjectOptions,
 ): Promise<Network<Model>> {
   const { train } = splits;
   const common = { seed, optimizer: recipe.optimizer, learningRate: recipe.learningRate };
@@ -200,7 +217,7 @@ export async function openNetwork(
     const classes = head === undefined ? undefined : head === true ? train.classes : head;
     network = await loadNetwork(engine, weights, { ...common, model, classes, input });
   } else {
-    network = await engine.network(model, { ...common, input: await inputOf(model, train, augment?.noise, signal) });
+    network = await engine.network(model, { ...common, input });
   }
   try {
     network.freeze(frozenNames(network, freeze ?? resumed?.state.frozen ?? []));
@@ -209,18 +226,6 @@ export async function openNetwork(
     await network.close();
     throw error;
   }
-}
-
-async function inputOf(
-  model: Model,
-  train: Dataset,
-  noise: NoiseScale | undefined,
-  signal: AbortSignal,
-): Promise<ImageInput> {
-  return imageInput(model, train.shape, {
-    ...(model.preprocessing.meanImage ? { meanImage: await meanImage(train, signal) } : {}),
-    ...(noise ? { colourNoise: await principalComponents(train, noise, signal) } : {}),
-  });
 }
 
 /** 'conv*' stands for all layers whose names begin so. */
