@@ -158,7 +158,11 @@ export function pixelsOf(file: Pick<TensorFile, 'label' | 'tensors'>): string | 
  * has the optimizer's ('conv1.weight/momentum'), a graph has constants ('pool1/pads').
  */
 async function ownWeights(whole: FormattedTensorFile, { model: expected }: OpenOptions): Promise<WeightsFile> {
-  const model = await modelFromMetadata(whole.metadata, whole.label);
+  const { metadata, label } = whole;
+  const imported = Object.hasOwn(metadata, 'structure')
+    ? (await import('./onnxImport/definition.js')).modelFromStructure(metadata.structure, label)
+    : undefined;
+  const model = modelFromMetadata(metadata, label, imported);
   const name = typeof expected === 'string' ? preset(expected).name : expected?.name;
   if (name !== undefined && name !== model.name) {
     throw new ArgumentError(`${whole.label} holds the weights of ${model.name}, expected those of ${name}`);

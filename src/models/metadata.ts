@@ -20,14 +20,17 @@ export function weightsMetadata(model: Model): Record<string, string> {
 }
 
 /**
- * The model that a weights file was made for, with the file's preprocessing. `where` stands for the file in errors.
+ * The model that a weights file was made for, with the file's preprocessing.
  *
+ * @param where stands for the file in errors
+ * @param made the model of a file that names no preset but has a structure
  * @throws FileError naming the field that is missing or wrong.
  */
-export async function modelFromMetadata(
+export function modelFromMetadata(
   metadata: Readonly<Record<string, string>>,
   where = 'the metadata',
-): Promise<Model> {
+  made?: Model,
+): Model {
   const text = (field: string) => {
     if (!Object.hasOwn(metadata, field)) throw new FileError(`${where}: the metadata have no '${field}'`);
     return metadata[field];
@@ -40,9 +43,7 @@ export async function modelFromMetadata(
       throw new FileError(`${where}: '${field}' in the metadata is not JSON`, { cause: error });
     }
   };
-  const model = Object.hasOwn(metadata, 'structure')
-    ? (await import('../formats/onnxImport/definition.js')).modelFromStructure(metadata.structure, where)
-    : presetOf(text('preset'), json('options'), where);
+  const model = made ?? presetOf(text('preset'), json('options'), where);
   const classes = json('classes');
   if (classes !== model.classes) {
     throw new FileError(

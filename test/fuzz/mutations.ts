@@ -73,11 +73,5 @@ function mutateOnce(bytes: Uint8Array, { kind, at, length, value }: Mutation, ot
 }
 
 function joined(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return new Uint8Array(Buffer.concat(parts.map((part) => Uint8Array.from(part))));
 }

@@ -117,7 +117,7 @@ async function exportedModel(file: string | Blob, metadata: OnnxModel['metadata'
   if (!Object.hasOwn(metadata, 'preset') || Object.hasOwn(metadata, 'structure')) return undefined;
   const source = await openSource(file);
   try {
-    const model = await modelFromMetadata(metadata, source.label);
+    const model = modelFromMetadata(metadata, source.label);
     return (await isExportOf(source, inferenceGraph(model, 1), { anyBatch: true, metadata })) ? model : undefined;
   } finally {
     await source.close();
