@@ -1,5 +1,5 @@
 /** Tensors whose axes lie in another order in the file: it is read from its beginning to its end, and scattered to where it belongs. */
-import type { ReadFloats } from './tensorFile.js';
+import { bitsOf, type ReadFloats } from './tensorFile.js';
 
 /** Elements that are read at one time, while as many that were read before are scattered: 16 MiB. */
 const sliceLength = 2 ** 22;
@@ -84,7 +84,7 @@ export function permuted(read: ReadFloats, order: Permutation): ReadFloats {
       const at = offset + done;
       const { start, values } = await blockAt(at);
       const part = values.subarray(at - start, offset + into.length - start);
-      bits(into).set(bits(part), done);
+      bitsOf(into).set(bitsOf(part), done);
       done += part.length;
       if (at + part.length === count) block = slices = undefined;
     }
@@ -114,14 +114,14 @@ async function scatterAll(
   [first, second]: Slices,
 ): Promise<void> {
   const { count } = order;
-  const target = { values: bits(into), start, whole: into.length === count };
+  const target = { values: bitsOf(into), start, whole: into.length === count };
   const { length } = first;
   const slice = (at: number) => ((at / length) % 2 === 0 ? first : second).subarray(0, count - at);
   let reading = read(slice(0), 0);
   for (let at = 0; at < count; at += length) {
     await reading;
     if (at + length < count) reading = read(slice(at + length), at + length);
-    scatter(bits(slice(at)), at, order, target);
+    scatter(bitsOf(slice(at)), at, order, target);
   }
 }
 
@@ -207,8 +207,4 @@ function moveTile(
       if (to >= 0 && to < values.length) values[to] = source[from];
     }
   }
-}
-
-function bits(values: Float32Array): Uint32Array {
-  return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }

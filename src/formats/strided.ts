@@ -1,7 +1,7 @@
 /** Floats that do not lie row-major in their file: transposed, sliced, or in Fortran's order. */
 import type { ByteSource } from './byteSource.js';
 import { permutation, permuted } from './permute.js';
-import { type FloatType, floatReader, type ReadFloats } from './tensorFile.js';
+import { bitsOf, type FloatType, floatReader, type ReadFloats } from './tensorFile.js';
 
 /** Elements that are read at one time. */
 const windowElements = 2 ** 18;
@@ -82,9 +82,9 @@ function withoutHoles(read: ReadFloats, axes: readonly Axis[], end: number): Rea
   if (!inner || (axes.length === 1 && inner.stride === 1)) return read;
   const outer = axes.slice(0, -1).reverse();
   return async (into, offset) => {
-    const values = bits(into);
+    const values = bitsOf(into);
     const window = new Float32Array(Math.min(windowElements, end));
-    const known = { begin: 0, bits: bits(window).subarray(0, 0) };
+    const known = { begin: 0, bits: bitsOf(window).subarray(0, 0) };
     for (let done = 0; done < values.length; ) {
       const index = (offset + done) % inner.extent;
       let place = index * inner.stride;
@@ -97,7 +97,7 @@ function withoutHoles(read: ReadFloats, axes: readonly Axis[], end: number): Rea
         const part = window.subarray(0, end - place);
         await read(part, place);
         known.begin = place;
-        known.bits = bits(part);
+        known.bits = bitsOf(part);
       }
       const from = place - known.begin;
       const there = Math.ceil((known.bits.length - from) / inner.stride);
@@ -106,8 +106,4 @@ function withoutHoles(read: ReadFloats, axes: readonly Axis[], end: number): Rea
       done += run;
     }
   };
-}
-
-function bits(values: Float32Array): Uint32Array {
-  return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }

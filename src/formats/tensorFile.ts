@@ -156,7 +156,8 @@ export function convertFloats(raw: Uint8Array, dtype: FloatType, into: Float32Ar
  */
 const [rebias, infinity, smallestHalf] = [(127 - 15) << 23, 255 << 23, 2 ** -24];
 
-function bitsOf(values: Float32Array): Uint32Array {
+/** The memory of floats as bits: to move NaNs without changing them. */
+export function bitsOf(values: Float32Array): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }
 
