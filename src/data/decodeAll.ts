@@ -1,4 +1,5 @@
 /** Decodes many images, several at a time, and hands them on in order; what cannot be read is noted and left out. */
+import { concurrently } from '../concurrently.js';
 import { FileError } from '../errors.js';
 
 export interface DecodingOptions {
@@ -46,25 +47,17 @@ export async function decodeAll(
   for (let start = 0; start < paths.length; start += atOnce) {
     const end = Math.min(start + atOnce, paths.length);
     const reasons = new Map<number, string>();
-    let next = start;
-    const work = async (): Promise<void> => {
-      while (next < end) {
-        const i = next++;
-        try {
-          signal?.throwIfAborted();
-          await decode(i, bytes.subarray((i - start) * imageBytes, (i - start + 1) * imageBytes));
-        } catch (error) {
-          if (!(error instanceof FileError)) {
-            next = end;
-            throw error;
-          }
-          reasons.set(i, error.message);
-        }
-        onProgress?.(++done, paths.length, 'decoding images');
+    const indices = Array.from({ length: end - start }, (_, i) => start + i);
+    await concurrently(indices, decodedAtOnce, async (i) => {
+      try {
+        signal?.throwIfAborted();
+        await decode(i, bytes.subarray((i - start) * imageBytes, (i - start + 1) * imageBytes));
+      } catch (error) {
+        if (!(error instanceof FileError)) throw error;
+        reasons.set(i, error.message);
       }
-    };
-    const workers = await Promise.allSettled(Array.from({ length: decodedAtOnce }, work));
-    for (const worker of workers) if (worker.status === 'rejected') throw worker.reason;
+      onProgress?.(++done, paths.length, 'decoding images');
+    });
     signal?.throwIfAborted();
     let kept = 0;
     for (let i = start; i < end; i++) {

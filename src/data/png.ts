@@ -2,6 +2,7 @@
  * PNG files (W3C "Portable Network Graphics (PNG) Specification", second edition) of 8-bit RGB, written without any package: the
  * compression is that of the platform, in Node as in a page.
  */
+import { crc32 } from '../crc32.js';
 import { ArgumentError } from '../errors.js';
 import type { Pixels } from './image.js';
 
@@ -81,19 +82,6 @@ function chunk(type: string, content: Uint8Array): Uint8Array {
   bytes.set(content, 8);
   view.setUint32(8 + content.length, crc32(bytes.subarray(4, 8 + content.length)));
   return bytes;
-}
-
-/** CRC-32 of a byte alone, as in annex D of the specification. */
-const crcOfByte = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? 0xedb88320 ^ (crc >>> 1) : crc >>> 1;
-  return crc;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = crcOfByte[(crc ^ byte) & 0xff] ^ (crc >>> 8);
-  return ~crc >>> 0;
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

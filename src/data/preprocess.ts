@@ -1,4 +1,5 @@
 /** From pixels to the input tensor of a network, as its `Preprocessing` says. */
+import { concurrently } from '../concurrently.js';
 import { ArgumentError, FileError, InputError } from '../errors.js';
 import type { Preprocessing } from '../models/model.js';
 import { type Pixels, readImage } from './image.js';
@@ -58,23 +59,15 @@ export async function loadImages(paths: readonly string[], preprocessing: Prepro
   const count = mean.length * crop * crop;
   const batch = new Float32Array(paths.length * count);
   const failures: FileError[] = [];
-  let next = 0;
-  const work = async () => {
-    while (next < paths.length) {
-      const i = next++;
-      try {
-        preprocessImage(
-          await readImage(paths[i], { fit, size }),
-          preprocessing,
-          batch.subarray(i * count, (i + 1) * count),
-        );
-      } catch (error) {
-        if (!(error instanceof FileError)) throw error;
-        failures.push(error);
-      }
+  await concurrently(paths.keys(), decodedAtOnce, async (i) => {
+    try {
+      const image = await readImage(paths[i], { fit, size });
+      preprocessImage(image, preprocessing, batch.subarray(i * count, (i + 1) * count));
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      failures.push(error);
     }
-  };
-  await Promise.all(Array.from({ length: decodedAtOnce }, work));
+  });
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) {
     const messages = failures.map((failure) => failure.message).sort();

@@ -1,4 +1,5 @@
 import type { Backend, Storage } from '../backends/backend.js';
+import { concurrently } from '../concurrently.js';
 import { ArgumentError, InputError } from '../errors.js';
 import type { Graph, VariableSpec } from '../graph/graph.js';
 import { scaleName } from '../graph/quantise.js';
@@ -112,9 +113,12 @@ export class ParameterStore {
 
   private async load(weights: WeightTensors): Promise<void> {
     checkTensors(weights, new Map(this.names().map((name) => [name, this.shape(name)])));
-    for (const name of weights.tensors.keys()) {
-      await this.content(name).load((into, offset) => weights.readInto(name, into, offset));
-    }
+    const names = [...weights.tensors.keys()];
+    // Shared memory is read to straight away: two tensors at once take no memory beside it.
+    const straight = this.backend.info.sharedMemory && names.every((name) => this.find(name).type.dtype === 'f32');
+    await concurrently(names, weights.streams && straight ? 2 : 1, (name) =>
+      this.content(name).load((into, offset) => weights.readInto(name, into, offset)),
+    );
   }
 
   private find(name: string): Variable {

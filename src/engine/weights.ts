@@ -16,6 +16,8 @@ export interface WeightTensors {
   /** Stands for the source in errors. */
   readonly label: string;
   readonly tensors: ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>;
+  /** Whether each tensor is a stream of its own, which takes a processor: two of them together are read sooner. */
+  readonly streams?: boolean;
   /** Fills `into` with elements of a tensor, row-major, from element `offset` on. */
   readInto(name: string, into: Float32Array, offset: number): Promise<void>;
 }

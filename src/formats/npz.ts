@@ -23,15 +23,18 @@ export function isNpz(entries: readonly ZipEntry[]): boolean {
 /** The same for an archive whose entries have been found. */
 export async function npzFile(source: ByteSource, entries: readonly ZipEntry[]): Promise<TensorFile> {
   const tensors = new Map<string, StoredTensor>();
+  let streams = true;
   for (const entry of entries) {
     if (!entry.name.endsWith(ending))
       throw new FileError(`${source.label}: entry '${entry.name}' is no ${ending} file`);
-    for (const [name, tensor] of await npyTensors(entry.source, entry.name.slice(0, -ending.length))) {
+    const inEntry = await npyTensors(entry.source, entry.name.slice(0, -ending.length));
+    streams &&= inEntry.size === 1;
+    for (const [name, tensor] of inEntry) {
       if (tensors.has(name)) throw new FileError(`${source.label} has two arrays named '${name}'`);
       tensors.set(name, tensor);
     }
     // Ends the stream that inflated the header, until the elements are asked for.
     await entry.source.close();
   }
-  return tensorFile(source, tensors);
+  return tensorFile({ ...source, streams }, tensors);
 }

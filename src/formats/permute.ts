@@ -1,11 +1,10 @@
 /** Tensors whose axes lie in another order in the file: it is read from its beginning to its end, and scattered to where it belongs. */
 import { bitsOf, type ReadFloats } from './tensorFile.js';
 
-/** Elements that are read at one time, while as many that were read before are scattered: 16 MiB. */
-const sliceLength = 2 ** 22;
-/** For readers who want small parts of a tensor: elements that are kept, each block of them by a pass over the tensor in small slices. */
+/** Elements that are read at one time, while as many that were read before are scattered: 1 MiB. */
+const sliceLength = 2 ** 18;
+/** For readers who want small parts of a tensor: elements that are kept, each block of them by a pass over the tensor. */
 const blockLength = 2 ** 23;
-const smallSliceLength = 2 ** 20;
 /** Rows and columns that are moved at one time: few enough cache lines, far apart as they are. */
 const tile = 16;
 
@@ -74,7 +73,7 @@ export function permuted(read: ReadFloats, order: Permutation): ReadFloats {
     const length = Math.min(blockLength, count - start);
     const values = block?.values.length === length ? block.values : new Float32Array(length);
     block = undefined;
-    slices ??= makeSlices(smallSliceLength, count);
+    slices ??= makeSlices(count);
     await scatterAll(read, order, values, start, slices);
     block = { start, values };
     return block;
@@ -92,7 +91,7 @@ export function permuted(read: ReadFloats, order: Permutation): ReadFloats {
   /** The last of the parts under way: they share a block. */
   let tail: Promise<void> = Promise.resolve();
   return (into, offset) => {
-    if (into.length === count) return scatterAll(read, order, into, offset, makeSlices(sliceLength, count));
+    if (into.length === count) return scatterAll(read, order, into, offset, makeSlices(count));
     const part = tail.then(() => readPart(into, offset));
     tail = part.catch(() => undefined);
     return part;
@@ -101,8 +100,8 @@ export function permuted(read: ReadFloats, order: Permutation): ReadFloats {
 
 type Slices = readonly [Float32Array, Float32Array];
 
-function makeSlices(length: number, count: number): Slices {
-  return [new Float32Array(Math.min(length, count)), new Float32Array(count > length ? length : 0)];
+function makeSlices(count: number): Slices {
+  return [new Float32Array(Math.min(sliceLength, count)), new Float32Array(count > sliceLength ? sliceLength : 0)];
 }
 
 /** Fills `into` with those elements whose place is there, from place `start` on. */

@@ -1,3 +1,5 @@
+import { concurrently } from '../concurrently.js';
+
 /** Bytes of a slice: large against what a call costs, small enough for the last ones to end together. */
 const sliceBytes = 4 * 2 ** 20;
 /** Node reads files on four threads; one copy alone does not use all of the memory's speed. */
@@ -12,19 +14,6 @@ export async function inSlices(
   into: Uint8Array,
   read: (slice: Uint8Array, at: number) => Promise<void>,
 ): Promise<void> {
-  let next = 0;
-  const work = async (): Promise<void> => {
-    while (next < into.length) {
-      const at = next;
-      next += sliceBytes;
-      try {
-        await read(into.subarray(at, at + sliceBytes), at);
-      } catch (error) {
-        next = into.length;
-        throw error;
-      }
-    }
-  };
-  const workers = await Promise.allSettled(Array.from({ length: atOnce }, work));
-  for (const worker of workers) if (worker.status === 'rejected') throw worker.reason;
+  const begins = Array.from({ length: Math.ceil(into.length / sliceBytes) }, (_, i) => i * sliceBytes);
+  await concurrently(begins, atOnce, (at) => read(into.subarray(at, at + sliceBytes), at));
 }

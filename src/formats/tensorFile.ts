@@ -44,11 +44,11 @@ export interface StoredTensor extends TensorEntry {
 
 /** What a reader has found in a file, as an open file. */
 export function tensorFile(
-  source: Pick<ByteSource, 'label' | 'close'>,
+  source: Pick<ByteSource, 'label' | 'close'> & Pick<WeightTensors, 'streams'>,
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): TensorFile {
-  const { label } = source;
+  const { label, streams } = source;
   const find = (name: string): { readonly count: number; readonly load: ReadFloats } => {
     const tensor = tensors.get(name);
     if (!tensor) throw new FileError(`${label} has no tensor '${name}'`);
@@ -72,6 +72,7 @@ export function tensorFile(
     label,
     metadata,
     tensors,
+    ...(streams === undefined ? {} : { streams }),
     async read(name, into) {
       const { count } = find(name);
       if (into && into.length !== count) {

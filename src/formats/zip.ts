@@ -5,7 +5,7 @@
 import type { Entry, Reader } from '@zip.js/zip.js';
 import { FileError } from '../errors.js';
 import { type ByteSource, readBytes } from './byteSource.js';
-import { gunzip } from './gunzip.js';
+import { inflateChecked, platformInflater } from './inflate.js';
 import { rangeSource, sequentialSource } from './sourceParts.js';
 
 export interface ZipEntry {
@@ -24,8 +24,8 @@ const stored = 0;
 const deflated = 8;
 /** DEFLATE makes at most 258 bytes of 2 bits, and a header takes some more. */
 const largestExpansion = 1032;
-/** Bytes that are inflated at one time. */
-const packedBytes = 2 ** 18;
+/** Bytes that are inflated at one time; the first few hold the header of what is in the entry, and often no more is wanted. */
+const [pieceBytes, firstBytes] = [2 ** 20, 2 ** 10];
 
 /**
  * The files of an archive, in its order; nothing of their content is read.
@@ -106,23 +106,22 @@ async function place(source: ByteSource, entry: Entry): Promise<Placed> {
   return { name, header, end, source: sequentialSource(label, size, () => inflated(packed, crc32, size)) };
 }
 
-/** What DEFLATE made small. As gzip, with a head and a tail of our own, since then the checksum is looked at too. */
+/** What DEFLATE made small. */
 async function* inflated(packed: ByteSource, crc: number, size: number): AsyncGenerator<Uint8Array> {
   try {
-    yield* gunzip(asGzip(packed, crc, size));
+    yield* inflateChecked(await platformInflater(), pieces(packed), { crc, size });
   } catch (error) {
     if (error instanceof FileError || !(error instanceof Error)) throw error;
     throw new FileError(`${packed.label} is not what was deflated: ${error.message}`, { cause: error });
   }
 }
 
-async function* asGzip(packed: ByteSource, crc: number, size: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  yield Uint8Array.of(0x1f, 0x8b, deflated, 0, 0, 0, 0, 0, 0, 255);
-  for (let at = 0; at < packed.size; at += packedBytes) {
-    yield await readBytes(packed, at, Math.min(packedBytes, packed.size - at));
+/** A source piece by piece, each where the one before was. */
+async function* pieces(source: ByteSource): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(Math.min(pieceBytes, source.size));
+  for (let at = 0, count = firstBytes; at < source.size; at += count, count = pieceBytes) {
+    const piece = bytes.subarray(0, Math.min(count, source.size - at));
+    await source.read(at, piece);
+    yield piece;
   }
-  const tail = new DataView(new ArrayBuffer(8));
-  tail.setUint32(0, crc, true);
-  tail.setUint32(4, size % 2 ** 32, true);
-  yield new Uint8Array(tail.buffer);
 }
