@@ -1,5 +1,8 @@
 /** Formats are told by the bytes of a file, whatever its name is. */
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readFile, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { memorySource } from '../src/formats/byteSource.js';
 import { npyBytes } from '../src/formats/npyWriter.js';
@@ -46,4 +49,21 @@ t.test('a source is closed by its file, and stays open when it is none', async (
   const empty = new Uint8Array(22);
   empty.set([0x50, 0x4b, 5, 6]);
   await t.rejects(readTensors(memorySource(empty)), { name: 'FileError', message: /zip archive with neither/ });
+});
+
+t.test('the script that times reading', async (t) => {
+  const script = fileURLToPath(new URL('../bench/exchange/reading.js', import.meta.url));
+  const run = (...args: string[]) => promisify(execFile)(process.execPath, [script, ...args]);
+  const own = fileURLToPath(new URL('../../models/cifar10-quick.safetensors', import.meta.url));
+  const files = [fixturePath('numpy-compressed.npz'), own];
+  const { stdout } = await run(...files, '--rounds', '2', '--json', '-');
+  const { results } = JSON.parse(stdout) as { results: Record<string, unknown>[] };
+  t.match(results, [
+    { file: 'numpy-compressed.npz', format: 'npz', warmMs: Number, tensorsRatio: Number },
+    { file: 'cifar10-quick.safetensors', format: 'safetensors', bytes: (await stat(own)).size },
+  ]);
+  t.notOk('networkMs' in results[0]);
+  const network = await run(own, '--model', 'cifar10-quick', '--rounds', '1');
+  t.match(network.stdout, /tensors ms +ratio +network ms +ratio\n.*\ncifar10-quick\.safetensors +safetensors/);
+  await t.rejects(run('nothing.npz'), { code: 2, stderr: /cannot read 'nothing\.npz'/ });
 });
