@@ -3,8 +3,8 @@
  *
  *     node dist/bench/exchange/reading.js FILE… [--model NAME] [--rounds N]
  *
- * Opening a file and reading its tensors one by one; with --model also from the path to a network with the weights in its memory. All take turns in each
- * round; a ratio is the median of those of the rounds.
+ * Opening a file and reading its tensors, two at a time where each is a stream of its own; with --model also from the path to a network with the weights in
+ * its memory. All take turns in each round; a ratio is the median of those of the rounds.
  */
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -14,6 +14,7 @@ import { wholeNumber, word } from '../../src/cli/lib/options.js';
 import { expectFolder, oneLine, print, reportFailure, writeJson } from '../../src/cli/lib/output.js';
 import { Progress } from '../../src/cli/lib/progress.js';
 import { type Column, formatBytes, formatTable } from '../../src/cli/lib/table.js';
+import { concurrently } from '../../src/concurrently.js';
 import { type Engine, openEngine } from '../../src/engine/engine.js';
 import { median } from '../../src/engine/profile.js';
 import { FileError } from '../../src/errors.js';
@@ -59,7 +60,8 @@ async function readWarm(path: string): Promise<number> {
 async function readTensors(path: string): Promise<string> {
   const file = await openTensors(path);
   try {
-    for (const [name, { dtype }] of file.tensors) if (isFloatType(dtype)) await file.read(name);
+    const names = [...file.tensors].flatMap(([name, { dtype }]) => (isFloatType(dtype) ? [name] : []));
+    await concurrently(names, file.streams ? 2 : 1, async (name) => void (await file.read(name)));
     return file.format;
   } finally {
     await file.close();
