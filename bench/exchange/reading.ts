@@ -68,7 +68,7 @@ async function readTensors(path: string): Promise<string> {
   }
 }
 
-async function readNetwork(engine: Engine, path: string, model: string): Promise<void> {
+async function readNetwork(engine: Engine, path: string, model?: string): Promise<void> {
   const network = await loadNetwork(engine, path, { model });
   await network.close();
 }
@@ -79,7 +79,8 @@ async function timed<T>(work: () => Promise<T>): Promise<{ readonly ms: number; 
   return { ms: performance.now() - start, result };
 }
 
-async function measure(path: string, { model, rounds }: Options, engine: Engine): Promise<Reading> {
+/** @param engine where networks are to be loaded too */
+async function measure(path: string, { model, rounds }: Options, engine?: Engine): Promise<Reading> {
   const warm: number[] = [];
   const tensors: number[] = [];
   const networks: number[] = [];
@@ -88,7 +89,7 @@ async function measure(path: string, { model, rounds }: Options, engine: Engine)
   for (let round = 0; round < rounds; round++) {
     warm.push((await timed(() => readWarm(path))).ms);
     tensors.push((await timed(() => readTensors(path))).ms);
-    if (model !== undefined) networks.push((await timed(() => readNetwork(engine, path, model))).ms);
+    if (engine) networks.push((await timed(() => readNetwork(engine, path, model))).ms);
   }
   const ratio = (times: readonly number[]) => median(times.map((ms, round) => ms / warm[round]));
   return {
@@ -104,7 +105,7 @@ async function measure(path: string, { model, rounds }: Options, engine: Engine)
 
 async function run(paths: readonly string[], options: Options): Promise<void> {
   if (options.json !== undefined) await expectFolder(options.json);
-  const engine = await openEngine({ backend: 'wasm' });
+  const engine = options.model === undefined ? undefined : await openEngine({ backend: 'wasm' });
   const progress = new Progress('reading');
   const readings: Reading[] = [];
   try {
@@ -114,7 +115,7 @@ async function run(paths: readonly string[], options: Options): Promise<void> {
     }
   } finally {
     progress.stop();
-    await engine.close();
+    await engine?.close();
   }
   if (options.json !== undefined) await writeJson(options.json, { results: readings });
   if (options.json === '-') return;

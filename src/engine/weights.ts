@@ -16,7 +16,7 @@ export interface WeightTensors {
   /** Stands for the source in errors. */
   readonly label: string;
   readonly tensors: ReadonlyMap<string, { readonly dtype: string; readonly shape: readonly number[] }>;
-  /** Whether each tensor is a stream of its own, which takes a processor: two of them together are read sooner. */
+  /** Whether each tensor may be a stream of its own, to be inflated: two of them together are then read sooner, and no later otherwise. */
   readonly streams?: boolean;
   /** Fills `into` with elements of a tensor, row-major, from element `offset` on. */
   readInto(name: string, into: Float32Array, offset: number): Promise<void>;
