@@ -2,7 +2,6 @@
 import t, { type Test } from 'tap';
 import { fitWeights, presetsThatFit } from '../src/formats/fitWeights.js';
 import { type LayoutName, layoutNames, parametersOf } from '../src/formats/layouts.js';
-import { isIdentity, permutation, permuted } from '../src/formats/permute.js';
 import type { TensorFile } from '../src/formats/tensorFile.js';
 import { weightsInLayout } from '../src/formats/weightsInLayout.js';
 import { type Model, openEngine, preset } from '../src/index.js';
@@ -158,78 +157,6 @@ t.test('names that nobody knows, in the order of the layers', async (t) => {
     name: `x${String(i).padStart(2, '0')}`,
   }));
   await expectSame(t, fitWeights(await fileOf(hwio), caffe), ownWeights(caffe));
-});
-
-t.test('a large tensor is read from beginning to end, in slices, and never held a second time', async (t) => {
-  const extents = new Map([
-    ['H', 5],
-    ['W', 7],
-    ['I', 31],
-    ['O', 8009],
-  ]);
-  const count = 5 * 7 * 31 * 8009;
-  const order = permutation(extents, 'HWIO', 'OIHW');
-  let next = 0;
-  const most = 2 ** 22;
-  const load = permuted(async (into, offset) => {
-    if (offset !== next || into.length > most) t.fail(`reads ${into.length} from ${offset}, expected ${next}`);
-    next = (offset + into.length) % count;
-    for (let i = 0; i < into.length; i++) into[i] = offset + i;
-  }, order);
-  const whole = new Float32Array(count);
-  await load(whole, 0);
-  const stored = (o: number, i: number, h: number, w: number) => ((h * 7 + w) * 31 + i) * 8009 + o;
-  let wrong = 0;
-  for (let at = 0, o = 0; o < 8009; o++)
-    for (let i = 0; i < 31; i++)
-      for (let h = 0; h < 5; h++) for (let w = 0; w < 7; w++, at++) if (whole[at] !== stored(o, i, h, w)) wrong++;
-  t.equal(wrong, 0);
-  const part = new Float32Array(2 ** 20 + 3);
-  for (let at = 0; at < count; at += part.length) {
-    const some = part.subarray(0, count - at);
-    await load(some, at);
-    if (some.some((value, i) => value !== whole[at + i])) t.fail(`the part from ${at} on`);
-  }
-  const both = await Promise.all(
-    [5, count - 11].map(async (at) => {
-      const some = new Float32Array(6);
-      await load(some, at);
-      return some;
-    }),
-  );
-  t.same(both, [whole.slice(5, 11), whole.slice(count - 11, count - 5)], 'parts at one time do not meet');
-  // Rows longer than a slice.
-  const long = permutation(
-    new Map([
-      ['O', 2],
-      ['I', 4_500_001],
-    ]),
-    'OI',
-    'IO',
-  );
-  const wide = new Float32Array(long.count);
-  await permuted(async (into, offset) => {
-    for (let i = 0; i < into.length; i++) into[i] = offset + i;
-  }, long)(wide, 0);
-  t.equal(
-    wide.findIndex((value, at) => value !== (at % 2) * 4_500_001 + (at >> 1)),
-    -1,
-  );
-  await t.rejects(permuted(() => Promise.reject(new RangeError('gone')), order)(whole, 0), new RangeError('gone'));
-  t.ok(isIdentity(permutation(extents, 'OIHW', 'OIHW')));
-  t.ok(
-    isIdentity(
-      permutation(
-        new Map([
-          ['O', 1],
-          ['I', 3],
-        ]),
-        'IO',
-        'OI',
-      ),
-    ),
-    'an axis of extent 1 may lie anywhere',
-  );
 });
 
 t.test('what a file could be', async (t) => {

@@ -1,4 +1,6 @@
 /** Inflates DEFLATE (RFC 1951) as it comes, by the platform; whoever reads no further ends what it comes from too. */
+import type { TransformOptions } from 'node:stream';
+import type { ZlibOptions } from 'node:zlib';
 import { crc32 } from '../crc32.js';
 
 /** What inflates, and a CRC-32 that goes on from that of the bytes before. */
@@ -12,7 +14,9 @@ interface Inflater {
 }
 
 /** Bytes that Node's zlib makes at one time, on a thread of its own: of a large file at most, of any at least. */
-const [mostBytes, leastBytes] = [2 ** 19, 2 ** 10];
+const [mostBytes, leastBytes] = [2 ** 18, 2 ** 10];
+/** Pieces of so many bytes that it makes ahead, while whoever reads is busy. */
+const ahead = 3;
 
 /** Node's own streams are faster than those of the web, and leave less behind. */
 export async function platformInflater(): Promise<Inflater> {
@@ -42,7 +46,13 @@ export async function inflaterOfNode(): Promise<Inflater> {
     // Node has it since 20.15.
     crc32: zlib.crc32 ?? crc32,
     async *inflate(deflated, size) {
-      const stream = zlib.createInflateRaw({ chunkSize: Math.max(leastBytes, Math.min(size, mostBytes)) });
+      // As objects, pieces that wait are handed over one by one; they would be copied into one otherwise.
+      const options: ZlibOptions & TransformOptions = {
+        chunkSize: Math.max(leastBytes, Math.min(size, mostBytes)),
+        readableObjectMode: true,
+        readableHighWaterMark: ahead,
+      };
+      const stream = zlib.createInflateRaw(options);
       const feed = async (): Promise<void> => {
         for await (const piece of deflated) {
           await new Promise<void>((resolve, reject) => {

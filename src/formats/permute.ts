@@ -7,6 +7,8 @@ const sliceLength = 2 ** 18;
 const blockLength = 2 ** 23;
 /** Rows and columns that are moved at one time: few enough cache lines, far apart as they are. */
 const tile = 16;
+/** Elements of a record that are put in order where they lie: they stay in the second-level cache meanwhile, but for odd kernels. */
+const recordLength = 2 ** 18;
 
 interface Axis {
   readonly extent: number;
@@ -61,20 +63,47 @@ export function isIdentity({ axes }: Permutation): boolean {
   return axes.length === 0 || (axes.length === 1 && axes[0].stride === 1);
 }
 
+/** Two permutations in turn: the first one brings records together, the second one orders the elements of each. */
+interface Steps {
+  readonly first: Permutation;
+  readonly within: Permutation;
+}
+
+/**
+ * Where the fastest axis of the source is the slowest of the destination, and the others change their order too, as from HWIO to OIHW,
+ * elements that are neighbours at the destination come far apart, each in a slice of its own, and every one would bring its cache line from
+ * memory and back. So the other axes stay in the source's order at first, where a slice has whole lines.
+ */
+function inSteps({ axes, base, count }: Permutation): Steps | undefined {
+  const columns = axes[axes.length - 1];
+  const length = columns.stride;
+  const within = { axes: axes.slice(0, -1), base, count: length };
+  if (length * columns.extent !== count || length > recordLength || isIdentity(within)) return undefined;
+  return { first: { axes: [{ extent: length, stride: 1 }, columns], base: 0, count }, within };
+}
+
 /** Reads a tensor in the order of the destination. A tensor that is asked for as a whole is in no other memory but for two slices. */
 export function permuted(read: ReadFloats, order: Permutation): ReadFloats {
   if (isIdentity(order)) return read;
   const { count } = order;
+  const steps = inSteps(order);
+  /** Blocks have whole records. */
+  const record = steps?.within.count ?? 1;
+  const longest = record * Math.floor(blockLength / record);
+  const fill = async (into: Float32Array, start: number, slices: Slices) => {
+    await scatterAll(read, steps?.first ?? order, into, start, slices);
+    if (steps) orderRecords(into, steps.within);
+  };
   let block: { readonly start: number; readonly values: Float32Array } | undefined;
   let slices: Slices | undefined;
   const blockAt = async (at: number) => {
     if (block && at >= block.start && at < block.start + block.values.length) return block;
-    const start = at - (at % blockLength);
-    const length = Math.min(blockLength, count - start);
+    const start = at - (at % longest);
+    const length = Math.min(longest, count - start);
     const values = block?.values.length === length ? block.values : new Float32Array(length);
     block = undefined;
     slices ??= makeSlices(count);
-    await scatterAll(read, order, values, start, slices);
+    await fill(values, start, slices);
     block = { start, values };
     return block;
   };
@@ -91,7 +120,7 @@ export function permuted(read: ReadFloats, order: Permutation): ReadFloats {
   /** The last of the parts under way: they share a block. */
   let tail: Promise<void> = Promise.resolve();
   return (into, offset) => {
-    if (into.length === count) return scatterAll(read, order, into, offset, makeSlices(count));
+    if (into.length === count) return fill(into, offset, makeSlices(count));
     const part = tail.then(() => readPart(into, offset));
     tail = part.catch(() => undefined);
     return part;
@@ -121,6 +150,17 @@ async function scatterAll(
     await reading;
     if (at + length < count) reading = read(slice(at + length), at + length);
     scatter(bitsOf(slice(at)), at, order, target);
+  }
+}
+
+function orderRecords(into: Float32Array, order: Permutation): void {
+  const length = order.count;
+  const bits = bitsOf(into);
+  const record = new Uint32Array(length);
+  for (let start = 0; start < bits.length; start += length) {
+    const values = bits.subarray(start, start + length);
+    record.set(values);
+    scatter(record, 0, order, { values, start: 0, whole: true });
   }
 }
 
@@ -195,15 +235,31 @@ function moveTile(
   rowStride: number,
   { values, start, whole }: Target,
 ): void {
-  for (let column = 0; column < columns; column++) {
-    let to = place - start + column * columnStride;
-    const end = at + column + rows * width;
-    if (whole) {
-      for (let from = at + column; from < end; from += width, to += rowStride) values[to] = source[from];
-      continue;
+  let row = 0;
+  if (whole && rowStride === 1) {
+    // Eight rows together: one index of the destination does for eight stores.
+    for (; row + 8 <= rows; row += 8) {
+      const r0 = at + row * width;
+      const [r1, r2, r3] = [r0 + width, r0 + 2 * width, r0 + 3 * width];
+      const [r4, r5, r6, r7] = [r0 + 4 * width, r0 + 5 * width, r0 + 6 * width, r0 + 7 * width];
+      let to = place + row;
+      for (let column = 0; column < columns; column++, to += columnStride) {
+        values[to] = source[r0 + column];
+        values[to + 1] = source[r1 + column];
+        values[to + 2] = source[r2 + column];
+        values[to + 3] = source[r3 + column];
+        values[to + 4] = source[r4 + column];
+        values[to + 5] = source[r5 + column];
+        values[to + 6] = source[r6 + column];
+        values[to + 7] = source[r7 + column];
+      }
     }
-    for (let from = at + column; from < end; from += width, to += rowStride) {
-      if (to >= 0 && to < values.length) values[to] = source[from];
+  }
+  for (; row < rows; row++) {
+    const from = at + row * width;
+    let to = place - start + row * rowStride;
+    for (let column = 0; column < columns; column++, to += columnStride) {
+      if (to >= 0 && to < values.length) values[to] = source[from + column];
     }
   }
 }

@@ -25,7 +25,7 @@ const deflated = 8;
 /** DEFLATE makes at most 258 bytes of 2 bits, and a header takes some more. */
 const largestExpansion = 1032;
 /** Bytes that are inflated at one time; the first few hold the header of what is in the entry, and often no more is wanted. */
-const [pieceBytes, firstBytes] = [2 ** 20, 2 ** 10];
+const [pieceBytes, firstBytes] = [2 ** 22, 2 ** 10];
 
 /**
  * The files of an archive, in its order; nothing of their content is read.
