@@ -1,4 +1,4 @@
-/** Document 004's network on MNIST, as the document has it or with He's initialisation. */
+/** Document 004's network on MNIST, as the document has it or with He's initialisation; `scripts/mnist_he.py` trains the latter in PyTorch. */
 import { type Dataset, subset } from '../../src/data/dataset.js';
 import type { Network } from '../../src/engine/network.js';
 import type { Model } from '../../src/models/model.js';

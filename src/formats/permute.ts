@@ -82,7 +82,7 @@ function inSteps({ axes, base, count }: Permutation): Steps | undefined {
   return { first: { axes: [{ extent: length, stride: 1 }, columns], base: 0, count }, within };
 }
 
-/** Reads a tensor in the order of the destination. A tensor that is asked for as a whole is in no other memory but for two slices. */
+/** Reads a tensor in the order of the destination. A tensor that is asked for as a whole is in no other memory but for two slices, and then a record. */
 export function permuted(read: ReadFloats, order: Permutation): ReadFloats {
   if (isIdentity(order)) return read;
   const { count } = order;

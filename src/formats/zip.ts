@@ -24,7 +24,7 @@ const stored = 0;
 const deflated = 8;
 /** DEFLATE makes at most 258 bytes of 2 bits, and a header takes some more. */
 const largestExpansion = 1032;
-/** Bytes that are inflated at one time; the first few hold the header of what is in the entry, and often no more is wanted. */
+/** Deflated bytes that are read at one time; the first few hold the header of what is in the entry, and often no more is wanted. */
 const [pieceBytes, firstBytes] = [2 ** 22, 2 ** 10];
 
 /**
